@@ -1,0 +1,30 @@
+#pragma once
+// What travels from data to engine: spans into a batch and one set of augmentation numbers a sample.
+#include <cstdint>
+#include <span>
+
+#include "base/shape.h"
+
+namespace lepton {
+
+// What is done to one image on its way into the network: result(y,x) = image(reflect(y+dy), reflect(x+dx)), mirrored
+// left-right first if flip, (v-128)*contrast+128+brightness, then the cut-out box [y,y+h)x[x,x+w) set to the mean.
+struct Augment {
+  int16_t dy = 0, dx = 0;
+  int16_t cut_y = 0, cut_x = 0, cut_h = 0, cut_w = 0;
+  float brightness = 0, contrast = 1;
+  bool flip = false;
+};
+
+// n samples. Exactly one of images, rows and tokens is non-empty, laid out [n, sample shape].
+struct Batch {
+  int64_t n = 0;
+  std::span<const uint8_t> images;   // [n,H,W,C]
+  std::span<const float> rows;       // [n,D] or [n,T,F]
+  std::span<const int32_t> tokens;   // [n,L]
+  std::span<const int32_t> labels;   // [n], -1 = unlabelled (no loss); empty when only inferring
+  std::span<const float> weights;    // [n] weight of each sample's loss; empty = 1
+  std::span<const Augment> augment;  // [n]; empty = none
+};
+
+}  // namespace lepton

@@ -1,0 +1,91 @@
+#pragma once
+// One graph, compiled for one device. Training loop, inference and evaluation know nothing else of a device.
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/batch.h"
+#include "base/communicator.h"
+#include "base/tensor.h"
+#include "net/graph.h"
+
+namespace lepton {
+
+enum class Precision { fp32, bf16 };
+enum class OptimizerKind { sgd, adamw, muon };
+
+// Fixed at compile time since it decides what state the engine keeps. Formulas: kernels/optimizer.h.
+struct OptimizerSpec {
+  OptimizerKind kind = OptimizerKind::sgd;
+  float momentum = 0.9F;  // sgd; muon's matrices
+  bool nesterov = true;
+  float beta1 = 0.9F, beta2 = 0.999F, epsilon = 1e-8F;  // adamw
+  float other_momentum = 0.85F;                         // muon: Nesterov SGD of what is not a matrix
+  float clip = 0;                                       // largest 2-norm of the whole gradient; 0 = off
+  float ema = 0;                                        // decay of the running average of the parameters; 0 = none kept
+};
+
+struct EngineOptions {
+  int64_t batch = 128;  // most samples in one call
+  Precision precision = Precision::fp32;
+  int threads = 0;        // 0 = all the process may use
+  bool training = false;  // false: batch-norm folded where that is faster, no gradients kept
+  uint64_t seed = 0;      // dropout
+  OptimizerSpec optimizer;
+  std::vector<float> mean, std;  // per channel in units of the stored values: x' = (x - mean) / std; empty = as is
+};
+
+struct StepSettings {
+  int64_t step = 0;               // counts updates from 0; names dropout's random numbers
+  std::span<const float> rates;   // learning rate of each parameter, in the order of parameters_of(graph)
+  std::span<const float> decays;  // weight decay of each parameter
+  float label_smoothing = 0;
+  bool sum_loss = false;  // gradient of the loss summed over the batch, not its weighted mean
+};
+
+struct StepResult {
+  double loss = 0;           // weighted mean cross-entropy of the batch, before the update
+  int64_t correct = 0;       // samples whose largest logit is their label
+  double gradient_norm = 0;  // 2-norm over all trained parameters; computed only when clip is on, else 0
+  bool finite = true;        // false: loss or gradient overflowed and nothing was updated
+};
+
+struct LayerTime {
+  NodeId node;
+  double forward_ms = 0, backward_ms = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  // Forward, backward, update. Only on engines compiled for training. 1 <= batch.n <= options.batch.
+  virtual StepResult train_step(const Batch& batch, const StepSettings& settings) = 0;
+  // Values of `node` for each sample, [n, elements] in N H W C order; batch-norm uses running statistics, dropout is
+  // off.
+  virtual void infer(const Batch& batch, NodeId node, std::span<float> values) = 0;
+  // Plain layouts in and out. save() returns parameters in graph order, then optimiser state ("name.momentum",
+  // "name.m", "name.v", "name.ema", "optimizer.steps"); load() takes what it finds, and needs at least the parameters.
+  virtual void load(const ParameterSet& parameters) = 0;
+  virtual ParameterSet save() const = 0;
+  // Time of each layer, forward and (on training engines) backward, for one batch; changes nothing that save() shows.
+  virtual std::vector<LayerTime> profile(const Batch& batch) = 0;
+  virtual int64_t memory_bytes() const = 0;  // activations, gradients, parameters and state held
+  virtual std::string describe() const = 0;  // for -v: device, threads and the algorithm chosen for each layer
+};
+
+// device: "cpu", "reference", "auto" (= the fastest there is). Throws Error(device) when it is not to be had.
+std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
+                                Communicator* communicator = nullptr);
+
+// The engines behind compile(); each in its own folder.
+std::unique_ptr<Engine> compile_reference(const Graph& graph, const EngineOptions& options);
+std::unique_ptr<Engine> compile_cpu(const Graph& graph, const EngineOptions& options, Communicator* communicator);
+
+// The parameters that answer, i.e. averages where they are kept, plain ones else,
+// without optimiser state.
+ParameterSet answering_parameters(const ParameterSet& saved);
+
+}  // namespace lepton

@@ -1,0 +1,95 @@
+#pragma once
+// A network as plain data: nodes in topological order with attributes, inferred shapes and named parameters.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/shape.h"
+
+namespace lepton {
+
+using NodeId = int32_t;
+
+enum class LayerKind {
+  input,
+  conv,
+  dense,
+  maxpool,
+  avgpool,
+  globalmax,
+  globalavg,
+  batchnorm,
+  relu,
+  gelu,
+  silu,
+  dropout,
+  add,
+  flatten,
+  scale
+};
+
+enum class Role { kernel, bias, gamma, beta, mean, variance };
+enum class Init { he, torch, dirac, unit, whiten, zero, one };  // lepton-nets(5) says what each means
+
+struct Parameter {
+  Role role;
+  Shape shape;  // kernel HWIO (conv) or IO (dense); others {C}
+  Init init;
+  bool trainable = true;  // false: frozen, or a running statistic
+  float lr_scale = 1;     // multiplies the learning rate
+  float epochs = 0;       // trained only this long, its rate falling linearly to 0; 0 = all the time
+};
+
+// One flat record for all kinds; lepton-nets(5) says which fields a kind reads.
+struct Attributes {
+  int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1;    // conv, pools
+  int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;  // conv: zeros; avgpool: not counted
+  int64_t dilation = 1;
+  float rate = 0;         // dropout: the share dropped
+  float factor = 1;       // scale
+  float epsilon = 1e-5F;  // batchnorm
+  float keep = 0.9F;      // batchnorm: share of the old running statistic kept each step
+};
+
+struct Node {
+  LayerKind kind;
+  std::string name;            // "conv1": kind and count in order of appearance; unique
+  std::vector<NodeId> inputs;  // all smaller than this node's own id
+  Attributes attributes;
+  Shape shape;  // of one sample's output: {H,W,C} or {D}
+  std::vector<Parameter> parameters;
+};
+
+struct Graph {
+  std::string text;         // the network as the user wrote it, verbatim
+  std::vector<Node> nodes;  // nodes[0] is the input, nodes.back() the logits {classes}
+  Shape input;
+  int64_t classes = 0;
+
+  NodeId output() const { return static_cast<NodeId>(nodes.size()) - 1; }
+  NodeId find(const std::string& name) const;  // throws Error(usage) with the nearest name
+  int64_t parameter_count() const;             // trained and frozen, without running statistics
+  int64_t forward_flops() const;               // multiplications and additions of one sample's forward pass
+};
+
+// One parameter of a graph as engines and optimisers see it, in the fixed order nodes × parameters.
+struct ParameterRef {
+  NodeId node;
+  int index;         // into nodes[node].parameters
+  std::string name;  // "conv1/kernel"
+  bool matrix;       // a kernel that Muon orthogonalises: every kernel but the last node's that has one
+  bool head;         // kernel or bias of the last layer with a kernel
+};
+std::vector<ParameterRef> parameters_of(const Graph& graph);
+
+const char* kind_name(LayerKind kind);
+const char* role_name(Role role);
+
+// Builds the graph of a network text for samples of `input` and `classes` classes. The word `classes` in the text
+// stands for that number. Errors (usage) name line, layer and what is accepted instead.
+Graph build_graph(const std::string& text, const Shape& input, int64_t classes);
+
+// The expanded graph with shapes, as JSON (model file's /graph).
+std::string graph_json(const Graph& graph);
+
+}  // namespace lepton
