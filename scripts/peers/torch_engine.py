@@ -1,0 +1,88 @@
+"""PyTorch's side of scripts/bench: NET MODE BATCH THREADS VARIANT; measures for S seconds at each line "S" on stdin.
+
+NET textbook|cnn6|resnet9|speed94, MODE train|infer, VARIANT plain|channels_last|compile. Prints images a second.
+"""
+import sys
+import time
+
+import torch
+from torch import nn
+
+
+def block(cin, cout, act=nn.ReLU):
+    return [nn.Conv2d(cin, cout, 3, padding=1, bias=False), nn.BatchNorm2d(cout), act()]
+
+
+class Residual(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.body = nn.Sequential(*block(width, width), *block(width, width))
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+def network(name):
+    if name == "textbook":
+        return nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8192, 10))
+    if name == "cnn6":
+        layers, cin = [], 3
+        for width in (32, 64, 128):
+            layers += block(cin, width) + block(width, width) + [nn.MaxPool2d(2)]
+            cin = width
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
+    if name == "resnet9":
+        return nn.Sequential(
+            *block(3, 64), *block(64, 128), nn.MaxPool2d(2), Residual(128),
+            *block(128, 256), nn.MaxPool2d(2), *block(256, 512), nn.MaxPool2d(2), Residual(512),
+            nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+    if name == "speed94":
+        whiten = nn.Conv2d(3, 24, 2)
+        whiten.weight.requires_grad_(False)
+        layers, cin = [whiten, nn.GELU()], 24
+        for width in (64, 256, 256):
+            layers += [nn.Conv2d(cin, width, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(width), nn.GELU()]
+            layers += block(width, width, nn.GELU)
+            cin = width
+        return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False))
+    raise SystemExit(f"torch_engine: no network '{name}'")
+
+
+def main():
+    name, mode, batch, threads, variant = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    net = network(name)
+    x = torch.randn(batch, 3, 32, 32)
+    y = torch.randint(0, 10, (batch,))
+    if variant == "channels_last":
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    call = torch.compile(net) if variant == "compile" else net
+    if mode == "train":
+        net.train()
+        trained = [p for p in net.parameters() if p.requires_grad]
+        optimizer = torch.optim.SGD(trained, lr=1e-3, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+        def step():
+            loss = nn.functional.cross_entropy(call(x), y)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+    else:
+        net.eval()
+
+        def step():
+            with torch.inference_mode():
+                call(x)
+    for _ in range(3):
+        step()
+    print("ready", torch.__version__, flush=True)
+    for line in sys.stdin:
+        seconds, steps, begun = float(line), 0, time.perf_counter()
+        while time.perf_counter() - begun < seconds:
+            step()
+            steps += 1
+        print(steps * batch / (time.perf_counter() - begun), flush=True)
+
+
+main()
