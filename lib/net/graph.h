@@ -56,7 +56,7 @@ struct Node {
   std::string name;            // "conv1": kind and count in order of appearance; unique
   std::vector<NodeId> inputs;  // all smaller than this node's own id
   Attributes attributes;
-  Shape shape;  // of one sample's output: {H,W,C} or {D}
+  Shape shape;  // of one sample's output: {H,W,C} or {D}; global pools and dense give {D}, dense reads {D}
   std::vector<Parameter> parameters;
 };
 
@@ -69,8 +69,12 @@ struct Graph {
   NodeId output() const { return static_cast<NodeId>(nodes.size()) - 1; }
   NodeId find(const std::string& name) const;  // throws Error(usage) with the nearest name
   int64_t parameter_count() const;             // trained and frozen, without running statistics
-  int64_t forward_flops() const;               // multiplications and additions of one sample's forward pass
+  int64_t forward_flops() const;               // of one sample: the sum of node_flops
 };
+
+// Multiplications and additions of one sample's forward pass in convolutions and dense layers, two for each weight
+// used; what is linear in the size of a map (activations, pools, norms, biases) is not counted. 0 for other kinds.
+int64_t node_flops(const Node& node);
 
 // One parameter of a graph as engines and optimisers see it, in the fixed order nodes × parameters.
 struct ParameterRef {
@@ -86,7 +90,8 @@ const char* kind_name(LayerKind kind);
 const char* role_name(Role role);
 
 // Builds the graph of a network text for samples of `input` and `classes` classes. The word `classes` in the text
-// stands for that number. Errors (usage) name line, layer and what is accepted instead.
+// stands for that number. A dense layer behind a map gets a flatten node before it; a residual block ends in an add
+// node of (block, way around). Errors (usage) name line, layer and what is accepted instead. lepton-nets(5).
 Graph build_graph(const std::string& text, const Shape& input, int64_t classes);
 
 // The expanded graph with shapes, as JSON (model file's /graph).
