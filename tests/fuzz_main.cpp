@@ -21,10 +21,14 @@ int main(int argc, char** argv) {
     }
   }
   corpus.emplace_back();
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 16; ++i) {  // something to mutate where the folders hold nothing
+    std::vector<uint8_t>& noise = corpus.emplace_back(4 << (i / 2));
+    for (uint8_t& byte : noise) byte = static_cast<uint8_t>(random());
+  }
   for (const auto& input : corpus) LLVMFuzzerTestOneInput(input.data(), input.size());
   const char* wanted = std::getenv("LEPTON_FUZZ_RUNS");
   const long runs = wanted ? std::strtol(wanted, nullptr, 10) : 2000;
-  std::mt19937_64 random(1);
   for (long run = 0; run < runs; ++run) {
     std::vector<uint8_t> input = corpus[random() % corpus.size()];
     if (random() % 4 == 0 && !input.empty()) input.resize(random() % input.size());

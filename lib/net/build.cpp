@@ -34,8 +34,8 @@ int64_t limited_product(const Item& item, const char* what, std::initializer_lis
 int64_t whole(const Item& item, const std::string& what, const std::string& text, int64_t least) {
   const std::optional<int64_t> value = parse_int(text);
   if (!value || *value < least || *value > kMaxExtent) {
-    fail_item(item, fmt::format("{} must be a whole number from {} to {}, not `{}`", what, least, kMaxExtent,
-                                escape_tsv(text.substr(0, 40))));
+    fail_item(item,
+              fmt::format("{} must be a whole number from {} to {}, not `{}`", what, least, kMaxExtent, shown(text)));
   }
   return *value;
 }
@@ -54,8 +54,7 @@ std::pair<int64_t, int64_t> extents(const Item& item, const std::string& what, c
 double number(const Item& item, const std::string& what, const std::string& text, double low, double high) {
   const std::optional<double> value = parse_double(text);
   if (!value || !(*value >= low && *value <= high)) {
-    fail_item(item, fmt::format("{} must be a number from {} to {}, not `{}`", what, low, high,
-                                escape_tsv(text.substr(0, 40))));
+    fail_item(item, fmt::format("{} must be a number from {} to {}, not `{}`", what, low, high, shown(text)));
   }
   return *value;
 }
@@ -75,7 +74,7 @@ Init init_of(const Item& item) {
     if (name == *text) return init;
     names.push_back(name);
   }
-  fail_item(item, fmt::format("init=`{}` is unknown{}", escape_tsv(text->substr(0, 40)), suggest(*text, names)));
+  fail_item(item, fmt::format("init=`{}` is unknown{}", shown(*text), suggest(*text, names)));
 }
 
 class Builder {
@@ -233,7 +232,7 @@ class Builder {
     if (pad) {
       std::tie(a.pad_top, a.pad_left) = extents(item, "pad=", *pad, 0);
       if (a.pad_top >= reach_h || a.pad_left >= reach_w) {
-        fail_item(item, fmt::format("pad={} is not smaller than the window of {}x{}", *pad, reach_h, reach_w));
+        fail_item(item, fmt::format("pad={} is not smaller than the window of {}x{}", shown(*pad), reach_h, reach_w));
       }
       a.pad_bottom = a.pad_top;
       a.pad_right = a.pad_left;
@@ -294,8 +293,7 @@ class Builder {
     const Shape in = map_of(item);
     const std::string& which = item.plain[0];
     if (which != "max" && which != "avg") {
-      fail_item(item,
-                fmt::format("write `globalpool max` or `globalpool avg`, not `{}`", escape_tsv(which.substr(0, 40))));
+      fail_item(item, fmt::format("write `globalpool max` or `globalpool avg`, not `{}`", shown(which)));
     }
     const LayerKind kind = which == "max" ? LayerKind::globalmax : LayerKind::globalavg;
     append(item, kind, kind_name(kind), {in[2]});

@@ -2,62 +2,82 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
-#include "base/error.h"
 #include "net/graph.h"
 #include "net/presets.h"
 
 namespace lepton {
 namespace {
 
-// Stages of two convolutions, halved by pooling as long as the map allows; widths double to at most four times the
-// first. Large images are halved by strided convolutions before anything costly.
+// Three stages of convolutions, halved by pooling as long as the map allows, widths doubling. Axes longer than 48 are
+// halved by strided convolutions before anything costly.
 std::string staged_net(const Shape& shape, int64_t width) {
   std::string net;
-  int64_t side = std::min(shape[0], shape[1]);
-  while (side > 48) {
-    net += fmt::format("conv {} 3x3 stride=2 bn relu\n", width);
-    side = (side + 1) / 2;
+  int64_t height = shape[0], columns = shape[1];
+  while (std::max(height, columns) > 48) {
+    const int64_t down = height > 48 ? 2 : 1, across = columns > 48 ? 2 : 1;
+    net += fmt::format("conv {} 3x3 stride={}x{} bn relu\n", width, down, across);
+    height = (height + down - 1) / down;
+    columns = (columns + across - 1) / across;
   }
-  int64_t filters = width;
   for (int stage = 0; stage < 3; ++stage) {
+    const int64_t filters = width << stage;
     net += fmt::format("conv {} 3x3 bn relu\n", filters);
     if (stage > 0) net += fmt::format("conv {} 3x3 bn relu\n", filters);
-    if (side >= 4 && stage < 2) {
+    if (stage < 2 && std::min(height, columns) >= 4) {
       net += "maxpool 2\n";
-      side /= 2;
+      height /= 2;
+      columns /= 2;
     }
-    filters *= 2;
   }
   return net + "globalpool max\ndense classes\n";
+}
+
+// Two cores at 200 GFLOP/s where the convolutions are wide, half of that where they are narrow and memory is the limit.
+constexpr double kWideFlops = 200e9, kNarrowFlops = 100e9;
+
+// Epochs that `seconds` allow, backward being twice the work of forward, but no more than learning from few samples
+// asks for: about 3,000 updates.
+std::string epochs_for(const std::string& net, const Shape& shape, int64_t classes, int64_t samples, int64_t batch,
+                       double work) {
+  const auto flops = 3.0 * static_cast<double>(build_graph(net, shape, classes).forward_flops());
+  const int64_t wanted = std::clamp<int64_t>(3000 * batch / samples, 20, 100);
+  const double affordable = std::min(1e6, work / (flops * static_cast<double>(samples)));
+  return std::to_string(std::clamp<int64_t>(static_cast<int64_t>(affordable), 1, wanted));
+}
+
+void set_option(Preset& preset, const std::string& name, const std::string& value) {
+  for (auto& [known, old] : preset.defaults) {
+    if (known == name) old = value;
+  }
 }
 
 }  // namespace
 
 Preset default_preset(const Shape& shape, int64_t classes, int64_t samples) {
-  // Training on two cores at an assumed 200 GFLOP/s, three forward passes a sample and epoch.
-  constexpr double kFlopsPerSecond = 200e9;
-  if (shape.rank() < 3 || std::min(shape[0], shape[1]) < 4) {
+  samples = std::max<int64_t>(samples, 1);
+  const int64_t batch = samples < 2000 ? 32 : 128;
+  const bool map = shape.rank() == 3 && std::min(shape[0], shape[1]) >= 4;
+  if (!map) {
     Preset preset = *find_preset("mlp");
-    preset.defaults[0].second = std::to_string(std::clamp<int64_t>(400'000 / std::max<int64_t>(samples, 1), 10, 100));
-    preset.defaults[1].second = samples < 2000 ? "32" : "128";
+    set_option(preset, "epochs", epochs_for(preset.net, shape, classes, samples, batch, 120 * kNarrowFlops));
+    set_option(preset, "batch", std::to_string(batch));
     return preset;
   }
   const bool colour = shape[2] > 1;
-  if (colour && samples >= 10'000 && std::min(shape[0], shape[1]) >= 24 && std::max(shape[0], shape[1]) <= 40) {
-    return *find_preset("speed94");
+  if (colour && samples >= 10'000 && std::min(shape[0], shape[1]) >= 26 && std::max(shape[0], shape[1]) <= 40) {
+    Preset preset = *find_preset("speed94");
+    set_option(preset, "epochs", epochs_for(preset.net, shape, classes, samples, batch, 1200 * kWideFlops));
+    set_option(preset, "flip", "auto");
+    return preset;
   }
   Preset preset;
   preset.name = "default";
   preset.description = "chosen by the size and number of the images";
   preset.net = staged_net(shape, 32);
-  const auto flops = static_cast<double>(build_graph(preset.net, shape, classes).forward_flops());
-  const double seconds = colour ? 1000 : 150;
-  const double affordable =
-      seconds * kFlopsPerSecond / (3 * flops * static_cast<double>(std::max<int64_t>(samples, 1)));
-  preset.defaults = {{"epochs", std::to_string(std::clamp<int64_t>(static_cast<int64_t>(affordable), 3, 40))},
-                     {"batch", samples < 2000 ? "32" : "128"},
+  const double work = colour ? 1000 * kWideFlops : 150 * kNarrowFlops;
+  preset.defaults = {{"epochs", epochs_for(preset.net, shape, classes, samples, batch, work)},
+                     {"batch", std::to_string(batch)},
                      {"optimizer", "sgd"},
                      {"lr", samples < 2000 ? "0.05" : "0.1"},
                      {"momentum", "0.9"},

@@ -22,6 +22,12 @@ void fail_item(const Item& item, const std::string& problem) {
   fail(Exit::usage, "net line {}: {}: {}", item.line, item.row->word, problem);
 }
 
+std::string shown(std::string_view word) {
+  std::string text;
+  for (const char c : word.substr(0, 40)) text += c >= ' ' && c <= '~' ? c : '?';
+  return word.size() > 40 ? text + "..." : text;
+}
+
 std::string suggest(std::string_view word, const std::vector<std::string>& accepted) {
   const std::string near = nearest(word, accepted);
   if (!near.empty()) return fmt::format(" (did you mean `{}`?)", near);
@@ -35,13 +41,6 @@ namespace {
 constexpr size_t kMaxText = 65536;
 constexpr int kMaxDepth = 32;
 constexpr int kMaxLayers = 2000;
-
-// What a message shows of a word: printable and short.
-std::string shown(std::string_view word) {
-  std::string text;
-  for (const char c : word.substr(0, 40)) text += c >= ' ' && c <= '~' ? c : '?';
-  return word.size() > 40 ? text + "..." : text;
-}
 
 struct Token {
   int line;

@@ -30,6 +30,9 @@ std::vector<Item> parse_net(std::string_view text);
 // Throws Error(usage) "net line 3: conv: ...".
 [[noreturn]] void fail_item(const Item& item, const std::string& problem);
 
+// What a message shows of a word: at most 40 characters, unprintable ones as `?`.
+std::string shown(std::string_view word);
+
 // " (did you mean `bn`?)", or "; one of a, b, c" where nothing is near.
 std::string suggest(std::string_view word, const std::vector<std::string>& accepted);
 

@@ -8,8 +8,7 @@ maxpool 2
 dense classes
 )";
 
-constexpr const char* kMlp = R"(flatten
-dense 256 bn relu
+constexpr const char* kMlp = R"(dense 256 bn relu
 dropout 0.2
 dense 128 bn relu
 dropout 0.2
