@@ -9,32 +9,31 @@
 namespace lepton {
 namespace {
 
-// Three stages of convolutions, halved by pooling as long as the map allows, widths doubling. Axes longer than 48 are
-// halved by strided convolutions before anything costly.
-std::string staged_net(const Shape& shape, int64_t width) {
+// Three convolutions with a pool behind each as long as the map allows, then a residual block; widths doubling. Axes
+// longer than 48 are halved by strided convolutions before anything costly.
+std::string staged_net(const Shape& shape) {
+  constexpr int64_t kWidth = 32;
   std::string net;
   int64_t height = shape[0], columns = shape[1];
   while (std::max(height, columns) > 48) {
     const int64_t down = height > 48 ? 2 : 1, across = columns > 48 ? 2 : 1;
-    net += fmt::format("conv {} 3x3 stride={}x{} bn relu\n", width, down, across);
+    net += fmt::format("conv {} 3x3 stride={}x{} bn relu\n", kWidth, down, across);
     height = (height + down - 1) / down;
     columns = (columns + across - 1) / across;
   }
   for (int stage = 0; stage < 3; ++stage) {
-    const int64_t filters = width << stage;
-    net += fmt::format("conv {} 3x3 bn relu\n", filters);
-    if (stage > 0) net += fmt::format("conv {} 3x3 bn relu\n", filters);
-    if (stage < 2 && std::min(height, columns) >= 4) {
-      net += "maxpool 2\n";
-      height /= 2;
-      columns /= 2;
-    }
+    net += fmt::format("conv {} 3x3 bn relu\n", kWidth << stage);
+    if (std::min(height, columns) < 4) continue;
+    net += "maxpool 2\n";
+    height /= 2;
+    columns /= 2;
   }
+  net += fmt::format("residual {{\n  conv {0} 3x3 bn relu\n  conv {0} 3x3 bn relu\n}}\n", kWidth << 2);
   return net + "globalpool max\ndense classes\n";
 }
 
-// Two cores at 200 GFLOP/s where the convolutions are wide, half of that where they are narrow and memory is the limit.
-constexpr double kWideFlops = 200e9, kNarrowFlops = 100e9;
+// Of two cores in training, assumed: less where convolutions are narrow and memory is the limit.
+constexpr double kWideFlops = 200e9, kNarrowFlops = 170e9;
 
 // Epochs that `seconds` allow, backward being twice the work of forward, but no more than learning from few samples
 // asks for: about 3,000 updates.
@@ -62,7 +61,7 @@ Preset default_preset(const Shape& shape, int64_t classes, int64_t samples) {
     Preset preset = *find_preset("mlp");
     set_option(preset, "epochs", epochs_for(preset.net, shape, classes, samples, batch, 120 * kNarrowFlops));
     set_option(preset, "batch", std::to_string(batch));
-    return preset;
+    return fitted(preset, shape);
   }
   const bool colour = shape[2] > 1;
   if (colour && samples >= 10'000 && std::min(shape[0], shape[1]) >= 26 && std::max(shape[0], shape[1]) <= 40) {
@@ -74,7 +73,7 @@ Preset default_preset(const Shape& shape, int64_t classes, int64_t samples) {
   Preset preset;
   preset.name = "default";
   preset.description = "chosen by the size and number of the images";
-  preset.net = staged_net(shape, 32);
+  preset.net = staged_net(shape);
   const double work = colour ? 1000 * kWideFlops : 150 * kNarrowFlops;
   preset.defaults = {{"epochs", epochs_for(preset.net, shape, classes, samples, batch, work)},
                      {"batch", std::to_string(batch)},
@@ -87,7 +86,7 @@ Preset default_preset(const Shape& shape, int64_t classes, int64_t samples) {
                      {"shift", "2"},
                      {"flip", "auto"},
                      {"cutout", "0"}};
-  return preset;
+  return fitted(preset, shape);
 }
 
 }  // namespace lepton

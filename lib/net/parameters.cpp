@@ -42,7 +42,9 @@ class Source {
 };
 
 // Values that reach one output: kernel height x width x input channels, or inputs.
-double fan_in(const Shape& kernel) { return static_cast<double>(kernel.elements() / kernel[kernel.rank() - 1]); }
+double fan_in(const Shape& kernel) {
+  return static_cast<double>(kernel.elements()) / static_cast<double>(kernel[kernel.rank() - 1]);
+}
 
 // The first min(inputs, outputs) filters pass their own channel through, at the centre of the window.
 void set_identity(std::vector<float>& values, const Shape& kernel) {

@@ -1,5 +1,9 @@
 #include "net/presets.h"
 
+#include <algorithm>
+
+#include "base/text.h"
+
 namespace lepton {
 namespace {
 
@@ -142,6 +146,17 @@ const Preset* find_preset(std::string_view name) {
     if (name == preset.name) return &preset;
   }
   return nullptr;
+}
+
+Preset fitted(const Preset& preset, const Shape& shape) {
+  const int64_t side = shape.rank() == 3 ? std::min(shape[0], shape[1]) : 0;
+  Preset result = preset;
+  for (auto& [name, value] : result.defaults) {
+    const int64_t most = name == "shift" ? side / 8 : side / 4;
+    if (name == "shift" || name == "cutout") value = std::to_string(std::min(most, parse_int(value).value_or(0)));
+    if (name == "flip" && side < 2) value = "none";
+  }
+  return result;
 }
 
 }  // namespace lepton

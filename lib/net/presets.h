@@ -26,9 +26,14 @@ struct Preset {
 std::span<const Preset> presets();
 const Preset* find_preset(std::string_view name);  // nullptr if there is none
 
+// The preset with its augmentation cut to inputs of `shape`: shift at most an eighth, cutout at most a quarter of the
+// shorter side, and none at all for rows of numbers.
+Preset fitted(const Preset& preset, const Shape& shape);
+
 // Network and recipe for data of one sample's shape ({H,W,C} or {D}), `classes` classes and `samples` training samples.
 // Meant to end within about twenty minutes on two cores for CIFAR-10-sized sets of colour images, within three for gray
-// ones of 28x28, and to take enough steps on few samples. Its net fits every shape. The name is "default" or a
+// ones of 28x28, and to take enough steps on few samples. Its net fits every shape, its
+// augmentation is fitted. The name is "default" or a
 // preset's.
 Preset default_preset(const Shape& shape, int64_t classes, int64_t samples);
 

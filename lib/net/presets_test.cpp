@@ -101,6 +101,23 @@ TEST(DefaultPreset, StaysInItsTime) {
   }
 }
 
+TEST(Presets, AugmentationIsFittedToTheInput) {
+  const Preset& resnet9 = *find_preset("resnet9");
+  const struct {
+    Shape shape;
+    const char *shift, *cutout, *flip;
+  } rows[] = {{{32, 32, 3}, "4", "8", "auto"},
+              {{40, 8, 3}, "1", "2", "auto"},
+              {{1, 1, 3}, "0", "0", "none"},
+              {{30}, "0", "0", "none"}};
+  for (const auto& row : rows) {
+    const Preset preset = fitted(resnet9, row.shape);
+    EXPECT_EQ(value_of(preset, "shift"), row.shift) << row.shape.to_string();
+    EXPECT_EQ(value_of(preset, "cutout"), row.cutout) << row.shape.to_string();
+    EXPECT_EQ(value_of(preset, "flip"), row.flip) << row.shape.to_string();
+  }
+}
+
 TEST(Presets, OptionNamesAreThoseDocumented) {
   const std::set<std::string> known = {
       "epochs",   "batch",           "optimizer",    "lr",         "bias-lr",    "head-lr",
