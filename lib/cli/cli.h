@@ -1,5 +1,5 @@
 #pragma once
-// What all tools share: the one catch, common options, signals, messages.
+// What all tools share: the one catch, and messages to stderr as "program: text".
 #include <functional>
 #include <string>
 
@@ -8,15 +8,19 @@
 namespace lepton {
 
 // Runs body, the one place that catches: prints "program: message" to stderr and returns the exit status. Checks the
-// last write to stdout (5), ends quietly with 141 on a broken pipe and 128+N on a signal.
+// last write to stdout (5), ends quietly with 141 on a broken pipe, and with 128+N where a signal was asked to end it.
 int run_main(const char* program, const std::function<Exit()>& body);
 
-// Messages to stderr as "program: text"; quiet suppresses note, verbose enables detail.
+// quiet silences all but errors; verbose adds the reasons for decisions.
 enum class Verbosity { quiet, normal, verbose };
-void set_verbosity(Verbosity verbosity);
+void set_verbosity(Verbosity level);
 Verbosity verbosity();
-void warn(const std::string& text);    // always unless quiet
-void note(const std::string& text);    // normal and verbose
-void detail(const std::string& text);  // -v only
+void warn(const std::string& text);    // unless quiet
+void note(const std::string& text);    // unless quiet
+void detail(const std::string& text);  // with -v only
+
+// Writes data for the next program to stdout. Error(output) when that fails; a broken pipe ends the tool with 141.
+void print(const std::string& text);
+void flush_output();
 
 }  // namespace lepton
