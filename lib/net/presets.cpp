@@ -72,19 +72,17 @@ scale 1/256
 
 std::vector<Preset> make_presets() {
   // One-cycle SGD with Nesterov momentum, as the DAWNBench entries for CIFAR-10 trained it.
-  const std::vector<std::pair<std::string, std::string>> one_cycle = {
-      {"batch", "128"},          {"optimizer", "sgd"}, {"lr", "0.1"},  {"momentum", "0.9"}, {"weight-decay", "0.0005"},
-      {"schedule", "one-cycle"}, {"warmup", "0.2"},    {"shift", "4"}, {"flip", "auto"},    {"cutout", "8"}};
-  const auto with_epochs = [&](const char* epochs) {
-    std::vector<std::pair<std::string, std::string>> options = {{"epochs", epochs}};
-    options.insert(options.end(), one_cycle.begin(), one_cycle.end());
-    return options;
+  const auto one_cycle = [](const char* epochs, const char* cutout) {
+    return std::vector<std::pair<std::string, std::string>>{
+        {"epochs", epochs},  {"batch", "128"},           {"optimizer", "sgd"},      {"lr", "0.1"},
+        {"momentum", "0.9"}, {"weight-decay", "0.0005"}, {"schedule", "one-cycle"}, {"warmup", "0.2"},
+        {"shift", "4"},      {"flip", "auto"},           {"cutout", cutout}};
   };
   return {
       {"textbook",
        "one convolution, one pool, one dense layer: the first network of a course",
        kTextbook,
-       {{"epochs", "10"},
+       {{"epochs", "20"},
         {"batch", "128"},
         {"optimizer", "adamw"},
         {"lr", "0.001"},
@@ -106,9 +104,9 @@ std::vector<Preset> make_presets() {
         {"shift", "0"},
         {"flip", "none"},
         {"cutout", "0"}}},
-      {"cnn6", "six convolutions in three widths: small, quick, good", kCnn6, with_epochs("20")},
+      {"cnn6", "six convolutions in three widths: small, quick, good", kCnn6, one_cycle("20", "0")},
       {"resnet9", "nine layers with two residual blocks: the most accurate, and slow on a CPU", kResnet9,
-       with_epochs("24")},
+       one_cycle("24", "8")},
       {"speed94",
        "whitened input, seven layers, Muon: the most accuracy for the time (Jordan 2024, airbench94)",
        kSpeed94,
