@@ -59,6 +59,7 @@ void on_message(j_common_ptr common, int level) {
     case JWRN_BOGUS_ICC:
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_JFIF_MAJOR:
+    case JWRN_NOT_SEQUENTIAL:  // spectral settings that a sequential scan ignores
     case JWRN_TOO_MUCH_DATA:
       return;
     default:

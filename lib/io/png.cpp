@@ -44,8 +44,11 @@ struct Codec {
   png_longjmp(png, 1);
 }
 
-// Warnings are about ancillary chunks, which no pixel depends on.
-void on_warning(png_structp, png_const_charp) {}
+// Warnings are about ancillary chunks, of which pixels depend on one alone: without its tRNS an image shows what it
+// hides.
+void on_warning(png_structp png, png_const_charp text) {
+  if (std::strncmp(text, "tRNS", 4) == 0) on_error(png, text);
+}
 
 void read_bytes(png_structp png, png_bytep out, size_t count) {
   auto* codec = static_cast<Codec*>(png_get_io_ptr(png));

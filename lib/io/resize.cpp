@@ -7,7 +7,7 @@
 namespace lepton {
 namespace {
 
-constexpr int kFractionBits = 20;  // weights of one output sum to 2^20: 255 * 2^20 fits in 32 bits
+constexpr int kFractionBits = 22;  // weights of one output sum to 2^22: 255 * 2^22 fits in 32 bits
 
 // The part of one axis that is resampled, in source pixels.
 struct Range {
@@ -106,7 +106,7 @@ Image resample(const Image& image, Range columns, int64_t width, Range rows, int
 int64_t fitted(int64_t extent, int64_t other_source, int64_t other_target, int64_t limit) {
   const double exact =
       static_cast<double>(extent) * static_cast<double>(other_target) / static_cast<double>(other_source);
-  return std::clamp<int64_t>(std::llround(exact), 1, limit);
+  return std::clamp<int64_t>(std::llrint(exact), 1, limit);
 }
 
 Image pad(const Image& image, int64_t width, int64_t height) {
