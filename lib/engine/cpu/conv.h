@@ -1,0 +1,53 @@
+#pragma once
+// Convolutions through oneDNN: choice of algorithm, training and inference.
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "engine/cpu/lower.h"
+#include "engine/cpu/op.h"
+#include "engine/cpu/parameters.h"
+
+namespace lepton::cpu {
+
+// A value of a plan: its layout and its buffer.
+struct Value {
+  Map map;
+  bool planar = false;
+  int buffer = -1;
+  bool needs_gradient = false;
+  std::vector<int> gradients = {};  // buffers whose sum is the gradient
+};
+
+dnnl::memory::desc activation_desc(const Map& map, bool planar, int64_t batch);
+
+struct ConvSpec {
+  Map in, out;
+  bool planar = false;
+  Attributes attributes;
+  int64_t batch = 1;
+  bool bias = false;
+  Act act = Act::none;
+};
+
+// Winograd is chosen by shape alone, never by timing: training on AVX-512, 3x3, stride 1, at least 16 channels in;
+// there it was faster in every pass measured.
+bool winograd_pays(const ConvSpec& spec);
+
+// Folds batch-norm into the kernel: w' = w * gamma / sqrt(variance + epsilon), b' = (b - mean) * that + beta.
+std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,
+                                        const Value& out, Arena& arena, const ParameterSet& parameters);
+
+struct TrainingConvSpec : ConvSpec {
+  bool masked = false;  // the reader of the output (a max-pool) applies the ReLU's mask to the gradient
+};
+
+// A convolution of the training plan in two stages: forward first, since it decides the layout of the kernel; then,
+// when the gradients of its output are known, backward.
+class TrainingConv : public Op {
+ public:
+  virtual void add_backward(int dy, int dx, bool dy_shared, Arena& arena) = 0;  // dx = -1: input needs no gradient
+};
+std::unique_ptr<TrainingConv> make_training_conv(const TrainingConvSpec& spec, const Step& step, const Value& in,
+                                                 const Value& out, Arena& arena, Parameters& parameters);
+
+}  // namespace lepton::cpu

@@ -1,0 +1,107 @@
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "engine/cpu/ops.h"
+
+namespace lepton::cpu {
+namespace {
+
+// Reflection without repeating the edge, as often as it takes.
+int64_t reflect(int64_t i, int64_t size) {
+  if (size == 1) return 0;
+  const int64_t period = 2 * (size - 1);
+  i = ((i % period) + period) % period;
+  return i < size ? i : period - i;
+}
+
+class InputOp : public Op {
+ public:
+  InputOp(const EngineOptions& options, const Shape& sample, const Value& out)
+      : batch_(options.batch), map_(out.map), planar_(out.planar), sample_(sample), out_(out.buffer) {
+    forward_buffers = {out_};
+    const size_t channels = static_cast<size_t>(map_.c);
+    mean_.assign(channels, 0.0F);
+    factor_.assign(channels, 1.0F);
+    if (!options.mean.empty() && options.mean.size() != channels) {
+      fail(Exit::mismatch, "cpu: {} means for {} channels", options.mean.size(), channels);
+    }
+    if (!options.std.empty() && options.std.size() != channels) {
+      fail(Exit::mismatch, "cpu: {} standard deviations for {} channels", options.std.size(), channels);
+    }
+    std::copy(options.mean.begin(), options.mean.end(), mean_.begin());
+    for (size_t c = 0; c < options.std.size(); ++c) factor_[c] = 1.0F / options.std[c];
+  }
+
+  void bind(const Arena& arena) override { data_ = arena.at(out_); }
+
+  void forward(const Run& run) override {
+    const Batch& batch = *run.batch;
+    const int64_t elements = sample_.elements(), floats = planar_ ? elements : map_.sample();
+    const auto expected = static_cast<size_t>(run.n * elements);
+    if (!batch.tokens.empty() || std::max(batch.images.size(), batch.rows.size()) != expected) {
+      fail(Exit::mismatch, "cpu: a batch of {} samples needs {} values of shape {}", run.n, expected,
+           sample_.to_string());
+    }
+    if (!batch.augment.empty() && batch.augment.size() != static_cast<size_t>(run.n)) {
+      fail(Exit::bug, "cpu: {} augmentations for {} samples", batch.augment.size(), run.n);
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t s = 0; s < batch_; ++s) {
+      float* to = data_ + s * floats;
+      if (!planar_ || s >= run.n) std::fill_n(to, floats, 0.0F);
+      if (s >= run.n) continue;
+      if (batch.images.empty()) {
+        row(batch.rows.data() + s * elements, to);
+      } else {
+        image(batch.images.data() + s * elements, batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(s)], to);
+      }
+    }
+  }
+
+ private:
+  int64_t place(int64_t pixel, int64_t c) const { return planar_ ? c * map_.pixels() + pixel : map_.place(pixel, c); }
+
+  void row(const float* from, float* to) const {
+    for (int64_t pixel = 0; pixel < map_.pixels(); ++pixel) {
+      for (int64_t c = 0; c < map_.c; ++c) to[place(pixel, c)] = normal(from[pixel * map_.c + c], c);
+    }
+  }
+
+  float normal(float value, int64_t c) const {
+    return (value - mean_[static_cast<size_t>(c)]) * factor_[static_cast<size_t>(c)];
+  }
+
+  void image(const uint8_t* from, const Augment& a, float* to) const {
+    const bool toned = a.contrast != 1.0F || a.brightness != 0.0F;
+    for (int64_t y = 0; y < map_.h; ++y) {
+      const int64_t source_y = reflect(y + a.dy, map_.h);
+      for (int64_t x = 0; x < map_.w; ++x) {
+        int64_t source_x = reflect(x + a.dx, map_.w);
+        if (a.flip) source_x = map_.w - 1 - source_x;
+        const bool cut = y >= a.cut_y && y < a.cut_y + a.cut_h && x >= a.cut_x && x < a.cut_x + a.cut_w;
+        for (int64_t c = 0; c < map_.c; ++c) {
+          float value = from[(source_y * map_.w + source_x) * map_.c + c];
+          if (toned) value = (value - 128.0F) * a.contrast + 128.0F + a.brightness;
+          to[place(y * map_.w + x, c)] = cut ? 0.0F : normal(value, c);
+        }
+      }
+    }
+  }
+
+  int64_t batch_;
+  Map map_;
+  bool planar_;
+  Shape sample_;
+  int out_;
+  float* data_ = nullptr;
+  std::vector<float> mean_, factor_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> make_input(const EngineOptions& options, const Shape& sample, const Value& out) {
+  return std::make_unique<InputOp>(options, sample, out);
+}
+
+}  // namespace lepton::cpu

@@ -1,0 +1,36 @@
+#pragma once
+// From graph nodes to the steps an engine executes, with neighbours fused.
+#include <vector>
+
+#include "engine/cpu/layout.h"
+#include "engine/cpu/simd.h"
+#include "net/graph.h"
+
+namespace lepton::cpu {
+
+enum class StepKind { input, conv, norm, act, maxpool, avgpool, add, dropout, scale, flatten, dense };
+
+// out = add(act(norm(kind(in))), skip); nodes that are -1 are not part of it.
+struct Step {
+  StepKind kind;
+  NodeId node;        // that owns the step, and its time in a profile
+  NodeId norm = -1;   // batch-norm folded into a convolution (inference only)
+  Act act = Act::none;
+  int in = -1, skip = -1, out = -1;  // values
+};
+
+struct LoweredValue {
+  Map map;
+  bool planar = false;  // the network's input, kept [n][c][h][w] for a first convolution of few channels
+};
+
+struct Lowered {
+  std::vector<Step> steps;
+  std::vector<LoweredValue> values;
+  std::vector<int> value_of;  // node -> value, -1 if fused away or not needed
+};
+
+// The steps that compute `target`, whose value is kept whole.
+Lowered lower(const Graph& graph, NodeId target, bool training);
+
+}  // namespace lepton::cpu

@@ -1,0 +1,58 @@
+#pragma once
+// Parameters, gradients and optimiser state as flat buffers, in the layouts the passes read.
+#include <functional>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/tensor.h"
+#include "engine/cpu/arena.h"
+#include "engine/cpu/layout.h"
+#include "net/graph.h"
+
+namespace lepton::cpu {
+
+const dnnl::engine& dnnl_engine();
+dnnl::stream& dnnl_stream();
+
+// Between the plain form of a tensor and the padded form inside. Padding is zero and stays zero: its gradients are.
+struct Packing {
+  int64_t size = 0;                        // floats of the inner form, a multiple of 16
+  std::optional<dnnl::memory::desc> conv;  // kernels of convolutions
+  Map input;                               // dense: rows follow this map's blocked order
+};
+Packing pack_vector(int64_t channels);
+Packing pack_conv(const dnnl::memory::desc& inner);
+Packing pack_dense(const Map& input, int64_t outputs);
+
+void pack(const Packing& packing, const Shape& shape, const float* plain, float* inner);
+void unpack(const Packing& packing, const Shape& shape, const float* inner, float* plain);
+
+// One slot a parameter, in the order of parameters_of(graph).
+struct Slot {
+  ParameterRef ref;
+  Parameter parameter;
+  Packing packing;
+  int64_t offset = 0;  // into each flat buffer
+};
+
+class Parameters {
+ public:
+  explicit Parameters(const Graph& graph);
+
+  // Packing of one parameter; every parameter needs one before allocate().
+  void set_packing(NodeId node, Role role, const Packing& packing);
+  void allocate();
+  const Slot* find(NodeId node, Role role) const;  // nullptr if the node has none
+  float* value(const Slot& slot) const { return values.data() + slot.offset; }
+  float* gradient(const Slot& slot) const { return gradients.data() + slot.offset; }
+  NamedTensor plain(const Slot& slot, const AlignedFloats& flat, const std::string& suffix) const;
+  void set_plain(const Slot& slot, const AlignedFloats& flat, const NamedTensor& tensor) const;
+
+  std::vector<Slot> slots;
+  AlignedFloats values, gradients;
+  int64_t total = 0;  // floats in each flat buffer
+};
+
+}  // namespace lepton::cpu

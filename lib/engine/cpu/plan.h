@@ -1,0 +1,68 @@
+#pragma once
+// The two executable plans: one forward pass to a chosen node, and one training pass.
+#include <map>
+#include <memory>
+#include <span>
+
+#include "engine/cpu/loss.h"
+#include "engine/cpu/ops.h"
+
+namespace lepton::cpu {
+
+// Milliseconds a node, added to by profiling runs.
+using Times = std::map<NodeId, double>;
+
+class InferencePlan {
+ public:
+  InferencePlan(const Graph& graph, const EngineOptions& options, NodeId target, const ParameterSet& parameters);
+  // values: [n, elements of the target], H W C order.
+  void run(const Batch& batch, std::span<float> values, Times* times = nullptr);
+  int64_t bytes() const { return arena_.bytes(); }
+  std::string describe(const Graph& graph) const;
+
+ private:
+  void build(const Graph& graph, const EngineOptions& options, const Step& step, std::vector<Value>& values,
+             const ParameterSet& parameters);
+
+  Arena arena_;
+  std::vector<std::unique_ptr<Op>> ops_;
+  Value target_;
+  int64_t batch_;
+};
+
+class TrainingPlan {
+ public:
+  TrainingPlan(const Graph& graph, const EngineOptions& options, Parameters& parameters);
+  // Forward and backward; gradients end up in the parameters' flat buffer, times factor (see Loss).
+  LossResult run(const Run& run, float smoothing, double factor, Times* forward = nullptr, Times* backward = nullptr);
+  int64_t bytes() const { return arena_.bytes(); }
+  std::string describe(const Graph& graph) const;
+
+ private:
+  struct Call {
+    Op* op;
+    bool backward;
+  };
+  void add_values();
+  void add_forward(size_t index);
+  void add_backward(size_t index);
+  int merged(std::vector<int> gradients, size_t most, int* second, const Map& map, NodeId node);
+  int new_gradient(int value);
+  bool trains(const Step& step) const;
+  bool masked_by_pool(const Step& conv) const;
+  void touch_all();
+
+  const Graph& graph_;
+  const EngineOptions& options_;
+  Parameters& parameters_;
+  Arena arena_;
+  Lowered lowered_;
+  std::vector<Value> values_;
+  std::vector<std::unique_ptr<Op>> ops_;  // one a step, then merging additions
+  std::vector<Call> backward_;
+  std::map<int, int> readers_;  // of each gradient buffer
+  std::unique_ptr<Loss> loss_;
+  int dlogits_ = -1;
+};
+
+}  // namespace lepton::cpu

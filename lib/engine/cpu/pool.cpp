@@ -1,0 +1,89 @@
+#include <algorithm>
+
+#include "engine/cpu/ops.h"
+
+namespace lepton::cpu {
+namespace {
+
+PoolShape pool_shape(const Node& node, const Map& in, const Map& out) {
+  if (node.kind == LayerKind::globalmax || node.kind == LayerKind::globalavg) {
+    return {in.h, in.w, 1, 1, in.h, in.w, in.h, in.w, 0, 0};
+  }
+  const Attributes& a = node.attributes;
+  return {in.h, in.w, out.h, out.w, a.kernel_h, a.kernel_w, a.stride_h, a.stride_w, a.pad_top, a.pad_left};
+}
+
+class Pool : public TrainingOp {
+ public:
+  Pool(const Step& step, const Node& layer, int64_t batch, bool training, bool masked, const Value& in,
+       const Value& out, Arena& arena)
+      : shape_(pool_shape(layer, in.map, out.map)), max_(step.kind == StepKind::maxpool), masked_(masked),
+        planes_(batch * in.map.blocks()), in_plane_(in.map.plane()), out_plane_(out.map.plane()), in_(in.buffer),
+        out_(out.buffer) {
+    node = step.node;
+    forward_buffers = {in_, out_};
+    if (max_ && training) {
+      index_ = arena.add(planes_ * out_plane_);
+      forward_buffers.push_back(index_);
+    }
+  }
+
+  void set_gradients(int dy, int, int dx) override {
+    dy_ = dy;
+    dx_ = dx;
+    backward_buffers = {dy, dx};
+    if (max_) backward_buffers.push_back(index_);
+    if (masked_) backward_buffers.push_back(out_);
+  }
+
+  void bind(const Arena& arena) override { arena_ = &arena; }
+
+  void forward(const Run&) override {
+    const float* x = arena_->at(in_);
+    float* y = arena_->at(out_);
+    int32_t* index = index_ < 0 ? nullptr : reinterpret_cast<int32_t*>(arena_->at(index_));
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < planes_; ++p) {
+      const float* from = x + p * in_plane_;
+      float* to = y + p * out_plane_;
+      if (max_) {
+        simd().maxpool(from, to, index == nullptr ? nullptr : index + p * out_plane_, shape_);
+      } else {
+        simd().avgpool(from, to, shape_);
+      }
+    }
+  }
+
+  void backward(const Run&) override {
+    const float *dy = arena_->at(dy_), *relu = masked_ ? arena_->at(out_) : nullptr;
+    float* dx = arena_->at(dx_);
+    const int32_t* index = index_ < 0 ? nullptr : reinterpret_cast<const int32_t*>(arena_->at(index_));
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < planes_; ++p) {
+      const float* from = dy + p * out_plane_;
+      float* to = dx + p * in_plane_;
+      if (max_) {
+        simd().maxpool_backward(from, relu == nullptr ? nullptr : relu + p * out_plane_, index + p * out_plane_, to,
+                                shape_);
+      } else {
+        simd().avgpool_backward(from, to, shape_);
+      }
+    }
+  }
+
+ private:
+  PoolShape shape_;
+  bool max_, masked_;
+  int64_t planes_, in_plane_, out_plane_;
+  int in_, out_, index_ = -1, dy_ = -1, dx_ = -1;
+  const Arena* arena_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainingOp> make_pool(const Step& step, const Node& node, int64_t batch, bool training, bool masked,
+                                      const Value& in, const Value& out, Arena& arena) {
+  return std::make_unique<Pool>(step, node, batch, training, masked, in, out, arena);
+}
+
+}  // namespace lepton::cpu
