@@ -52,11 +52,10 @@ class CpuEngine : public Engine {
     sum_over_ranks(sums);
     const double factor = settings.sum_loss ? 1 : (sums[0] > 0 ? 1 / sums[0] : 0);
     const LossResult loss =
-        training_->run({&batch, batch.n, settings.step, true}, settings.label_smoothing, factor);
+        training_->run({&batch, batch.n, settings.step}, settings.label_smoothing, factor);
     StepResult result = total(loss, sums[0]);
     if (communicator_ != nullptr) {
       communicator_->sum({parameters_->gradients.data(), static_cast<size_t>(parameters_->total)});
-      average_statistics();
     }
     const double norm = optimizer_->gradient_norm();
     result.finite = std::isfinite(norm) && std::isfinite(result.loss);
@@ -64,6 +63,8 @@ class CpuEngine : public Engine {
     if (clip > 0) result.gradient_norm = norm;
     if (!result.finite) return result;
     optimizer_->update(settings, clip > 0 && norm > clip ? static_cast<float>(clip / norm) : 1.0F);
+    training_->commit();
+    if (communicator_ != nullptr) average_statistics();
     stale();
     return result;
   }
@@ -110,7 +111,7 @@ class CpuEngine : public Engine {
     const ThreadScope scope(options_.threads);
     Times forward, backward;
     if (training_) {
-      training_->run({&batch, batch.n, 0, false}, 0, 1, &forward, &backward);
+      training_->run({&batch, batch.n, 0}, 0, 1, &forward, &backward);
     } else {
       std::vector<float> values(static_cast<size_t>(batch.n * graph_.classes));
       plan_for(graph_.output()).run(batch, values, &forward);

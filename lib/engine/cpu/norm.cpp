@@ -35,8 +35,8 @@ class TrainingNorm : public TrainingOp {
       parameters.set_packing(node, role, pack_vector(map_.c));
     }
     channels_ = map_.blocks() * simd().lanes;
-    room_ = AlignedFloats(channels_ * 7);
-    float** const arrays[] = {&mean_, &inverse_, &scale_, &shift_, &a_, &b_, &c_};
+    room_ = AlignedFloats(channels_ * 8);
+    float** const arrays[] = {&mean_, &inverse_, &scale_, &shift_, &a_, &b_, &c_, &variance_};
     for (size_t i = 0; i < std::size(arrays); ++i) *arrays[i] = room_.data() + static_cast<int64_t>(i) * channels_;
     first_.resize(static_cast<size_t>(kGroups * channels_));
     second_.resize(first_.size());
@@ -73,8 +73,15 @@ class TrainingNorm : public TrainingOp {
     dbeta_ = parameters_.gradient(*find(Role::beta));
   }
 
+  void commit() override {
+    for (int64_t c = 0; c < map_.c; ++c) {
+      running_mean_[c] = keep_ * running_mean_[c] + (1 - keep_) * mean_[c];
+      running_variance_[c] = keep_ * running_variance_[c] + (1 - keep_) * variance_[c];
+    }
+  }
+
   void forward(const Run& run) override {
-    statistics(run);
+    statistics(run.n);
     affine_pass(map_, run.n, batch_, x_, add_, y_, scale_, shift_, act_);
   }
 
@@ -118,11 +125,11 @@ class TrainingNorm : public TrainingOp {
     return sum;
   }
 
-  void statistics(const Run& run) {
-    const double count = static_cast<double>(run.n * map_.pixels());
+  void statistics(int64_t n) {
+    const double count = static_cast<double>(n * map_.pixels());
     // Sums are taken around each channel's first value: squares of a large mean would swallow a small variance.
     for (int64_t c = 0; c < channels_; ++c) a_[c] = x_[c / simd().lanes * map_.plane() + c % simd().lanes];
-    over_rows(run.n, [&](int64_t row, int64_t k, double* sum, double* square) {
+    over_rows(n, [&](int64_t row, int64_t k, double* sum, double* square) {
       simd().stats(x_ + row, map_.pixels(), a_ + k, sum, square);
     });
     for (int64_t c = 0; c < channels_; ++c) {
@@ -134,10 +141,7 @@ class TrainingNorm : public TrainingOp {
       inverse_[c] = static_cast<float>(inverse);
       scale_[c] = static_cast<float>(inverse * static_cast<double>(gamma_[c]));
       shift_[c] = static_cast<float>(static_cast<double>(beta_[c]) - mean * inverse * static_cast<double>(gamma_[c]));
-      if (!run.keep_statistics || c >= map_.c) continue;
-      const double unbiased = count > 1 ? variance * count / (count - 1) : variance;
-      running_mean_[c] = keep_ * running_mean_[c] + (1 - keep_) * static_cast<float>(mean);
-      running_variance_[c] = keep_ * running_variance_[c] + (1 - keep_) * static_cast<float>(unbiased);
+      variance_[c] = static_cast<float>(count > 1 ? variance * count / (count - 1) : variance);  // unbiased
     }
   }
 
@@ -166,7 +170,7 @@ class TrainingNorm : public TrainingOp {
   int in_, skip_, out_, dy_ = -1, dy2_ = -1, dx_ = -1;
   Parameters& parameters_;
   AlignedFloats room_;
-  float *mean_, *inverse_, *scale_, *shift_, *a_, *b_, *c_;
+  float *mean_, *inverse_, *scale_, *shift_, *a_, *b_, *c_, *variance_;
   std::vector<double> first_, second_;
   float *x_ = nullptr, *y_ = nullptr, *add_ = nullptr, *dyp_ = nullptr, *dy2p_ = nullptr, *dxp_ = nullptr;
   float *gamma_ = nullptr, *beta_ = nullptr, *running_mean_ = nullptr, *running_variance_ = nullptr;

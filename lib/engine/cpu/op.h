@@ -16,7 +16,6 @@ struct Run {
   const Batch* batch = nullptr;
   int64_t n = 0;     // samples in this call
   int64_t step = 0;  // names dropout's random numbers
-  bool keep_statistics = true;  // false: running statistics stay as they are (profile)
 };
 
 // Buffers are those of a plan compiled for `batch` samples. Operations with sample-wise results write zeros for the
@@ -27,6 +26,7 @@ class Op {
   virtual void bind(const Arena&) {}  // called once, when the arena is planned
   virtual void forward(const Run& run) = 0;
   virtual void backward(const Run&) {}
+  virtual void commit() {}  // takes over the last pass's batch statistics, once it is known to be finite
   virtual std::string describe() const { return ""; }  // algorithms chosen; "" if there was no choice
 
   NodeId node = 0;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "engine/cpu/gemm.h"
+#include "engine/cpu/simd.h"
 
 namespace lepton::cpu {
 namespace {

@@ -35,6 +35,7 @@ class TrainingPlan {
   TrainingPlan(const Graph& graph, const EngineOptions& options, Parameters& parameters);
   // Forward and backward; gradients end up in the parameters' flat buffer, times factor (see Loss).
   LossResult run(const Run& run, float smoothing, double factor, Times* forward = nullptr, Times* backward = nullptr);
+  void commit();  // running statistics take in those of the last run
   int64_t bytes() const { return arena_.bytes(); }
   std::string describe(const Graph& graph) const;
 

@@ -56,7 +56,7 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
 }
 
 void InferencePlan::run(const Batch& batch, std::span<float> values, Times* times) {
-  const Run run{&batch, batch.n, 0, false};
+  const Run run{&batch, batch.n, 0};
   for (auto& op : ops_) {
     const auto begun = std::chrono::steady_clock::now();
     op->forward(run);

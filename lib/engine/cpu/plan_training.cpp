@@ -171,6 +171,10 @@ LossResult TrainingPlan::run(const Run& run, float smoothing, double factor, Tim
   return result;
 }
 
+void TrainingPlan::commit() {
+  for (auto& op : ops_) op->commit();
+}
+
 std::string TrainingPlan::describe(const Graph& graph) const {
   std::string text;
   for (const auto& op : ops_) {
