@@ -16,7 +16,10 @@ using dnnl::memory;
 class InferenceConv : public Op {
  public:
   InferenceConv(const ConvSpec& spec, const Step& step, const Value& in, const Value& out, Arena& arena)
-      : in_(in.buffer), out_(out.buffer), forward_(make_forward(spec, false)), scratch_(arena.add(scratch_floats(forward_.pd))) {
+      : in_(in.buffer),
+        out_(out.buffer),
+        forward_(make_forward(spec, false)),
+        scratch_(arena.add(scratch_floats(forward_.pd))) {
     node = step.node;
     forward_buffers = {in_, out_, scratch_};
   }

@@ -91,9 +91,12 @@ class TrainingConvOp : public TrainingConv {
 
   std::string describe() const override {
     std::string text = std::string("forward ") + forward_.pd.impl_info_str();
-    if (dx_ >= 0) text += std::string(", data gradient ") + data_pass_.pd.impl_info_str() + (other_kernel_ ? " (kernel reordered)" : "");
+    if (dx_ >= 0)
+      text += std::string(", data gradient ") + data_pass_.pd.impl_info_str() +
+              (other_kernel_ ? " (kernel reordered)" : "");
     if (dy_ >= 0 && kernel_trained_) {
-      text += std::string(", kernel gradient ") + weights_pass_.pd.impl_info_str() + (other_dkernel_ ? " (reordered)" : "");
+      text +=
+          std::string(", kernel gradient ") + weights_pass_.pd.impl_info_str() + (other_dkernel_ ? " (reordered)" : "");
     }
     return text;
   }
@@ -102,7 +105,8 @@ class TrainingConvOp : public TrainingConv {
   void bind_weights_pass(const Arena& arena, const memory& x, const memory& dz, const Slot& kernel, const Slot* bias) {
     const memory dw(forward_.pd.weights_desc(), dnnl_engine(), parameters_.gradient(kernel));
     dkernel_to_ = dw;
-    dkernel_from_ = other_dkernel_ ? memory(weights_pass_.pd.diff_weights_desc(), dnnl_engine(), arena.at(dkernel_)) : dw;
+    dkernel_from_ =
+        other_dkernel_ ? memory(weights_pass_.pd.diff_weights_desc(), dnnl_engine(), arena.at(dkernel_)) : dw;
     weights_args_ = {
         {DNNL_ARG_SRC, x},
         {DNNL_ARG_DIFF_DST, dz},

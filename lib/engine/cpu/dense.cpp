@@ -27,10 +27,14 @@ void product(int64_t batch, int64_t inputs, int64_t outputs, const float* x, con
 
 class TrainingDense : public TrainingOp {
  public:
-  TrainingDense(const Step& step, const Node&, int64_t batch, const Value& in, const Value& out,
-                Parameters& parameters)
-      : batch_(batch), inputs_(in.map.sample()), outputs_(out.map.sample()), out_map_(out.map), in_(in.buffer),
-        out_(out.buffer), parameters_(parameters) {
+  TrainingDense(const Step& step, const Node&, int64_t batch, const Value& in, const Value& out, Parameters& parameters)
+      : batch_(batch),
+        inputs_(in.map.sample()),
+        outputs_(out.map.sample()),
+        out_map_(out.map),
+        in_(in.buffer),
+        out_(out.buffer),
+        parameters_(parameters) {
     node = step.node;
     parameters.set_packing(node, Role::kernel, pack_dense(in.map, out.map.c));
     parameters.set_packing(node, Role::bias, pack_vector(out.map.c));

@@ -51,8 +51,7 @@ class CpuEngine : public Engine {
     double sums[] = {label_weight(batch)};
     sum_over_ranks(sums);
     const double factor = settings.sum_loss ? 1 : (sums[0] > 0 ? 1 / sums[0] : 0);
-    const LossResult loss =
-        training_->run({&batch, batch.n, settings.step}, settings.label_smoothing, factor);
+    const LossResult loss = training_->run({&batch, batch.n, settings.step}, settings.label_smoothing, factor);
     StepResult result = total(loss, sums[0]);
     if (communicator_ != nullptr) {
       communicator_->sum({parameters_->gradients.data(), static_cast<size_t>(parameters_->total)});
@@ -82,7 +81,8 @@ class CpuEngine : public Engine {
       held_.tensors.clear();
       for (const ParameterRef& ref : parameters_of(graph_)) {
         const NamedTensor& tensor = parameters.at(ref.name);
-        const Shape& shape = graph_.nodes[static_cast<size_t>(ref.node)].parameters[static_cast<size_t>(ref.index)].shape;
+        const Shape& shape =
+            graph_.nodes[static_cast<size_t>(ref.node)].parameters[static_cast<size_t>(ref.index)].shape;
         if (!(tensor.shape == shape) || static_cast<int64_t>(tensor.values.size()) != shape.elements()) {
           fail(Exit::mismatch, "cpu: {} has shape {}, the network wants {}", tensor.name, tensor.shape.to_string(),
                shape.to_string());

@@ -54,7 +54,8 @@ class InputOp : public Op {
       if (batch.images.empty()) {
         row(batch.rows.data() + s * elements, to);
       } else {
-        image(batch.images.data() + s * elements, batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(s)], to);
+        image(batch.images.data() + s * elements,
+              batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(s)], to);
       }
     }
   }

@@ -11,11 +11,11 @@ namespace lepton::cpu {
 struct Map {
   int64_t h = 1, w = 1, c = 1;
 
-  int64_t blocks() const;                                   // channel blocks
+  int64_t blocks() const;  // channel blocks
   int64_t pixels() const { return h * w; }
-  int64_t plane() const;                                    // floats of one channel block of one sample
-  int64_t sample() const { return blocks() * plane(); }     // floats of one sample, padding included
-  int64_t place(int64_t pixel, int64_t channel) const;      // offset in a sample of one value
+  int64_t plane() const;                                 // floats of one channel block of one sample
+  int64_t sample() const { return blocks() * plane(); }  // floats of one sample, padding included
+  int64_t place(int64_t pixel, int64_t channel) const;   // offset in a sample of one value
   bool operator==(const Map&) const = default;
 };
 

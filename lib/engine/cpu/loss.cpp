@@ -38,7 +38,10 @@ double label_weight(const Batch& batch) {
 }
 
 Loss::Loss(int64_t batch, int64_t classes, int64_t stride)
-    : batch_(batch), classes_(classes), stride_(stride), losses_(static_cast<size_t>(batch)),
+    : batch_(batch),
+      classes_(classes),
+      stride_(stride),
+      losses_(static_cast<size_t>(batch)),
       correct_(static_cast<size_t>(batch)) {}
 
 LossResult Loss::run(const Batch& batch, const float* logits, float smoothing, double factor, float* gradient) {
@@ -55,7 +58,8 @@ LossResult Loss::run(const Batch& batch, const float* logits, float smoothing, d
     if (s >= batch.n || batch.labels[at] < 0) continue;
     const float* z = logits + s * stride_;
     const double weight = static_cast<double>(weight_of(batch, s));
-    losses_[at] = weight * sample_loss(z, classes_, batch.labels[at], static_cast<double>(smoothing), weight * factor, g);
+    losses_[at] =
+        weight * sample_loss(z, classes_, batch.labels[at], static_cast<double>(smoothing), weight * factor, g);
     correct_[at] = std::max_element(z, z + classes_) - z == batch.labels[at];
   }
   LossResult result;

@@ -16,8 +16,8 @@ struct LossResult {
 // Sum of the weights of the labelled samples.
 double label_weight(const Batch& batch);
 
-// logits, gradient: [batch, stride]. The target is (1 - s) onehot + s / classes. Gradient = factor x weight x (softmax -
-// target), zero for unlabelled samples, padding and samples from n on. Errors (mismatch): a label out of range.
+// logits, gradient: [batch, stride]. The target is (1 - s) onehot + s / classes. Gradient = factor x weight x (softmax
+// - target), zero for unlabelled samples, padding and samples from n on. Errors (mismatch): a label out of range.
 class Loss {
  public:
   Loss(int64_t batch, int64_t classes, int64_t stride);

@@ -51,31 +51,46 @@ class Lowering {
 
   static Act act_of(LayerKind kind) {
     switch (kind) {
-      case LayerKind::relu: return Act::relu;
-      case LayerKind::gelu: return Act::gelu;
-      case LayerKind::silu: return Act::silu;
-      default: return Act::none;
+      case LayerKind::relu:
+        return Act::relu;
+      case LayerKind::gelu:
+        return Act::gelu;
+      case LayerKind::silu:
+        return Act::silu;
+      default:
+        return Act::none;
     }
   }
 
   void node(NodeId id) {
     const Node& n = of(id);
     switch (n.kind) {
-      case LayerKind::input: return input(id);
-      case LayerKind::conv: return conv(id);
-      case LayerKind::batchnorm: return norm(id);
+      case LayerKind::input:
+        return input(id);
+      case LayerKind::conv:
+        return conv(id);
+      case LayerKind::batchnorm:
+        return norm(id);
       case LayerKind::relu:
       case LayerKind::gelu:
-      case LayerKind::silu: return plain(id, StepKind::act, act_of(n.kind));
+      case LayerKind::silu:
+        return plain(id, StepKind::act, act_of(n.kind));
       case LayerKind::maxpool:
-      case LayerKind::globalmax: return plain(id, StepKind::maxpool);
+      case LayerKind::globalmax:
+        return plain(id, StepKind::maxpool);
       case LayerKind::avgpool:
-      case LayerKind::globalavg: return plain(id, StepKind::avgpool);
-      case LayerKind::add: return plain(id, StepKind::add);
-      case LayerKind::dropout: return training_ ? plain(id, StepKind::dropout) : alias(id);
-      case LayerKind::scale: return plain(id, StepKind::scale);
-      case LayerKind::flatten: return flatten(id);
-      case LayerKind::dense: return plain(id, StepKind::dense);
+      case LayerKind::globalavg:
+        return plain(id, StepKind::avgpool);
+      case LayerKind::add:
+        return plain(id, StepKind::add);
+      case LayerKind::dropout:
+        return training_ ? plain(id, StepKind::dropout) : alias(id);
+      case LayerKind::scale:
+        return plain(id, StepKind::scale);
+      case LayerKind::flatten:
+        return flatten(id);
+      case LayerKind::dense:
+        return plain(id, StepKind::dense);
     }
     fail(Exit::bug, "cpu: no step for layer {}", n.name);
   }
@@ -83,9 +98,9 @@ class Lowering {
   void input(NodeId id) {
     const int value = new_value(id);
     const Map& map = result_.values.back().map;
-    const bool only_convs = !consumers_[at(id)].empty() &&
-                            std::all_of(consumers_[at(id)].begin(), consumers_[at(id)].end(),
-                                        [&](NodeId c) { return of(c).kind == LayerKind::conv; });
+    const bool only_convs =
+        !consumers_[at(id)].empty() && std::all_of(consumers_[at(id)].begin(), consumers_[at(id)].end(),
+                                                   [&](NodeId c) { return of(c).kind == LayerKind::conv; });
     result_.values.back().planar = only_convs && (map.c == 1 || map.c == 3);
     Step step{StepKind::input, id};
     finish(step, id, value);

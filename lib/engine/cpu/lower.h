@@ -13,8 +13,8 @@ enum class StepKind { input, conv, norm, act, maxpool, avgpool, add, dropout, sc
 // out = add(act(norm(kind(in))), skip); nodes that are -1 are not part of it.
 struct Step {
   StepKind kind;
-  NodeId node;        // that owns the step, and its time in a profile
-  NodeId norm = -1;   // batch-norm folded into a convolution (inference only)
+  NodeId node;       // that owns the step, and its time in a profile
+  NodeId norm = -1;  // batch-norm folded into a convolution (inference only)
   Act act = Act::none;
   int in = -1, skip = -1, out = -1;  // values
 };

@@ -28,8 +28,15 @@ class TrainingNorm : public TrainingOp {
  public:
   TrainingNorm(const Step& step, const Node& norm, int64_t batch, const Value& in, const Value* skip, const Value& out,
                Parameters& parameters)
-      : map_(in.map), batch_(batch), act_(step.act), epsilon_(norm.attributes.epsilon), keep_(norm.attributes.keep),
-        in_(in.buffer), skip_(skip == nullptr ? -1 : skip->buffer), out_(out.buffer), parameters_(parameters) {
+      : map_(in.map),
+        batch_(batch),
+        act_(step.act),
+        epsilon_(norm.attributes.epsilon),
+        keep_(norm.attributes.keep),
+        in_(in.buffer),
+        skip_(skip == nullptr ? -1 : skip->buffer),
+        out_(out.buffer),
+        parameters_(parameters) {
     node = step.node;
     for (const Role role : {Role::gamma, Role::beta, Role::mean, Role::variance}) {
       parameters.set_packing(node, role, pack_vector(map_.c));
@@ -181,8 +188,14 @@ class InferenceNorm : public Op {
  public:
   InferenceNorm(const Step& step, const Node& norm, int64_t batch, const Value& in, const Value* skip, const Value& out,
                 const ParameterSet& parameters)
-      : map_(in.map), batch_(batch), act_(step.act), in_(in.buffer), skip_(skip == nullptr ? -1 : skip->buffer),
-        out_(out.buffer), scale_(padded_channels(in.map.c)), shift_(padded_channels(in.map.c)) {
+      : map_(in.map),
+        batch_(batch),
+        act_(step.act),
+        in_(in.buffer),
+        skip_(skip == nullptr ? -1 : skip->buffer),
+        out_(out.buffer),
+        scale_(padded_channels(in.map.c)),
+        shift_(padded_channels(in.map.c)) {
     node = step.node;
     forward_buffers = {in_, out_};
     if (skip_ >= 0) forward_buffers.push_back(skip_);

@@ -24,8 +24,8 @@ std::unique_ptr<TrainingOp> make_norm(const Step& step, const Node& norm, int64_
 std::unique_ptr<Op> make_inference_norm(const Step& step, const Node& norm, int64_t batch, const Value& in,
                                         const Value* skip, const Value& out, const ParameterSet& parameters);
 
-// Max and mean pooling, over windows or whole maps. masked: the gradient passes only where the pooled value is positive,
-// since the values pooled are a ReLU's.
+// Max and mean pooling, over windows or whole maps. masked: the gradient passes only where the pooled value is
+// positive, since the values pooled are a ReLU's.
 std::unique_ptr<TrainingOp> make_pool(const Step& step, const Node& node, int64_t batch, bool training, bool masked,
                                       const Value& in, const Value& out, Arena& arena);
 

@@ -103,8 +103,8 @@ void Optimizer::elementwise(const Slot& slot, size_t index, const StepSettings& 
     const float* g = parameters_.gradients.data() + at;
     float* first = states_[0].flat.data() + at;
     if (spec_.kind == OptimizerKind::adamw) {
-      simd().adamw(w, g, first, states_[1].flat.data() + at, rows, rate, decay, spec_.beta1, spec_.beta2,
-                   spec_.epsilon, c1, c2, factor);
+      simd().adamw(w, g, first, states_[1].flat.data() + at, rows, rate, decay, spec_.beta1, spec_.beta2, spec_.epsilon,
+                   c1, c2, factor);
     } else {
       simd().sgd(w, g, first, rows, rate, decay, momentum, nesterov, factor);
     }

@@ -16,8 +16,8 @@ class Optimizer {
   // One update; gradients are multiplied by `factor` (clipping).
   void update(const StepSettings& settings, float factor);
 
-  void save(ParameterSet& set) const;        // appends the state
-  void load(const ParameterSet& set);        // takes what it finds; absent state starts afresh
+  void save(ParameterSet& set) const;  // appends the state
+  void load(const ParameterSet& set);  // takes what it finds; absent state starts afresh
   int64_t bytes() const;
 
  private:

@@ -43,15 +43,30 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
       ops_.push_back(make_inference_conv(spec, graph, step, in, out, arena_, parameters));
       return;
     }
-    case StepKind::norm: ops_.push_back(make_inference_norm(step, node, batch, in, skip, out, parameters)); return;
-    case StepKind::act: ops_.push_back(make_act(step, batch, in, out)); return;
+    case StepKind::norm:
+      ops_.push_back(make_inference_norm(step, node, batch, in, skip, out, parameters));
+      return;
+    case StepKind::act:
+      ops_.push_back(make_act(step, batch, in, out));
+      return;
     case StepKind::maxpool:
-    case StepKind::avgpool: ops_.push_back(make_pool(step, node, batch, false, false, in, out, arena_)); return;
-    case StepKind::add: ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer)); return;
-    case StepKind::scale: ops_.push_back(make_scale(step, node.attributes.factor, batch, in, out)); return;
-    case StepKind::flatten: ops_.push_back(make_flatten(step, batch, in, out)); return;
-    case StepKind::dense: ops_.push_back(make_inference_dense(step, node, batch, in, out, parameters)); return;
-    default: fail(Exit::bug, "cpu: no inference step for {}", node.name);
+    case StepKind::avgpool:
+      ops_.push_back(make_pool(step, node, batch, false, false, in, out, arena_));
+      return;
+    case StepKind::add:
+      ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
+      return;
+    case StepKind::scale:
+      ops_.push_back(make_scale(step, node.attributes.factor, batch, in, out));
+      return;
+    case StepKind::flatten:
+      ops_.push_back(make_flatten(step, batch, in, out));
+      return;
+    case StepKind::dense:
+      ops_.push_back(make_inference_dense(step, node, batch, in, out, parameters));
+      return;
+    default:
+      fail(Exit::bug, "cpu: no inference step for {}", node.name);
   }
 }
 

@@ -68,24 +68,36 @@ void TrainingPlan::add_forward(size_t index) {
       ops_.push_back(make_training_conv(spec, step, in, out, arena_, parameters_));
       return;
     }
-    case StepKind::norm: ops_.push_back(make_norm(step, node, batch, in, skip, out, parameters_)); return;
-    case StepKind::act: ops_.push_back(make_act(step, batch, in, out)); return;
+    case StepKind::norm:
+      ops_.push_back(make_norm(step, node, batch, in, skip, out, parameters_));
+      return;
+    case StepKind::act:
+      ops_.push_back(make_act(step, batch, in, out));
+      return;
     case StepKind::maxpool:
     case StepKind::avgpool: {
-      const bool masked = std::any_of(lowered_.steps.begin(), lowered_.steps.end(), [&](const Step& s) {
-        return s.out == step.in && masked_by_pool(s);
-      });
+      const bool masked = std::any_of(lowered_.steps.begin(), lowered_.steps.end(),
+                                      [&](const Step& s) { return s.out == step.in && masked_by_pool(s); });
       ops_.push_back(make_pool(step, node, batch, true, masked, in, out, arena_));
       return;
     }
-    case StepKind::add: ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer)); return;
+    case StepKind::add:
+      ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
+      return;
     case StepKind::dropout:
       ops_.push_back(make_dropout(step, node.attributes.rate, options_.seed, batch, in, out));
       return;
-    case StepKind::scale: ops_.push_back(make_scale(step, node.attributes.factor, batch, in, out)); return;
-    case StepKind::flatten: ops_.push_back(make_flatten(step, batch, in, out)); return;
-    case StepKind::dense: ops_.push_back(make_dense(step, node, batch, in, out, parameters_)); return;
-    default: fail(Exit::bug, "cpu: no training step for {}", node.name);
+    case StepKind::scale:
+      ops_.push_back(make_scale(step, node.attributes.factor, batch, in, out));
+      return;
+    case StepKind::flatten:
+      ops_.push_back(make_flatten(step, batch, in, out));
+      return;
+    case StepKind::dense:
+      ops_.push_back(make_dense(step, node, batch, in, out, parameters_));
+      return;
+    default:
+      fail(Exit::bug, "cpu: no training step for {}", node.name);
   }
 }
 

@@ -121,8 +121,7 @@ class DropoutOp : public SampleOp {
 // A map to one row in H W C order.
 class FlattenOp : public SampleOp {
  public:
-  FlattenOp(const Step& step, int64_t batch, const Value& in, const Value& out)
-      : SampleOp(step.node, batch, in, out) {}
+  FlattenOp(const Step& step, int64_t batch, const Value& in, const Value& out) : SampleOp(step.node, batch, in, out) {}
 
  private:
   void forward_sample(const Run&, int64_t, const float* x, float* y) const override {

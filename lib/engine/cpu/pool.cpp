@@ -17,8 +17,13 @@ class Pool : public TrainingOp {
  public:
   Pool(const Step& step, const Node& layer, int64_t batch, bool training, bool masked, const Value& in,
        const Value& out, Arena& arena)
-      : shape_(pool_shape(layer, in.map, out.map)), max_(step.kind == StepKind::maxpool), masked_(masked),
-        planes_(batch * in.map.blocks()), in_plane_(in.map.plane()), out_plane_(out.map.plane()), in_(in.buffer),
+      : shape_(pool_shape(layer, in.map, out.map)),
+        max_(step.kind == StepKind::maxpool),
+        masked_(masked),
+        planes_(batch * in.map.blocks()),
+        in_plane_(in.map.plane()),
+        out_plane_(out.map.plane()),
+        in_(in.buffer),
         out_(out.buffer) {
     node = step.node;
     forward_buffers = {in_, out_};

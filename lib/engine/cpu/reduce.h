@@ -17,7 +17,8 @@ inline GroupRange group_range(int64_t samples, int64_t group) {
   return {samples * group / kGroups, samples * (group + 1) / kGroups};
 }
 
-// result[c] = sum of x over the first n samples and all pixels; padding included. `partial` is working room, sized here.
+// result[c] = sum of x over the first n samples and all pixels; padding included. `partial` is working room, sized
+// here.
 void channel_sums(const float* x, const Map& map, int64_t n, std::vector<double>& partial, float* result);
 
 }  // namespace lepton::cpu

@@ -5,7 +5,7 @@
 namespace lepton::cpu {
 
 const Simd& simd() {
-  static const Simd& chosen = [] () -> const Simd& {
+  static const Simd& chosen = []() -> const Simd& {
     const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
     const auto has = [isa](dnnl::cpu_isa wanted) {
       return (isa & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);

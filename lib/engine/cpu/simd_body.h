@@ -80,10 +80,14 @@ LEPTON_INLINE Vec slope(Vec x, Vec dy) {
 template <class F>
 LEPTON_INLINE void with_act(Act act, F f) {
   switch (act) {
-    case Act::none: return f.template operator()<Act::none>();
-    case Act::relu: return f.template operator()<Act::relu>();
-    case Act::gelu: return f.template operator()<Act::gelu>();
-    case Act::silu: return f.template operator()<Act::silu>();
+    case Act::none:
+      return f.template operator()<Act::none>();
+    case Act::relu:
+      return f.template operator()<Act::relu>();
+    case Act::gelu:
+      return f.template operator()<Act::gelu>();
+    case Act::silu:
+      return f.template operator()<Act::silu>();
   }
 }
 
@@ -215,8 +219,8 @@ void maxpool(const float* x, float* y, int32_t* index, const PoolShape& p) {
 }
 
 void maxpool_backward(const float* dy, const float* relu_output, const int32_t* index, float* dx, const PoolShape& p) {
-  const bool tiled = p.kh == p.sh && p.kw == p.sw && p.out_h * p.sh == p.h && p.out_w * p.sw == p.w &&
-                     p.pad_h == 0 && p.pad_w == 0;
+  const bool tiled =
+      p.kh == p.sh && p.kw == p.sw && p.out_h * p.sh == p.h && p.out_w * p.sw == p.w && p.pad_h == 0 && p.pad_w == 0;
   if (!tiled) {
     for (int64_t i = 0; i < p.h * p.w; ++i) store(dx + i * kLanes, Vec{});
   }
@@ -318,9 +322,24 @@ double square_sum(const float* x, int64_t count) {
 
 }  // namespace
 
-extern const Simd LEPTON_SIMD_TABLE = {
-    kLanes,      LEPTON_SIMD_NAME, stats,     sum_row,          affine,  affine_reduce,    affine_backward,
-    activate,    activate_backward, add_rows, scale_row,        maxpool, maxpool_backward, avgpool,
-    avgpool_backward, sgd,         adamw,     average_row,      square_sum};
+extern const Simd LEPTON_SIMD_TABLE = {kLanes,
+                                       LEPTON_SIMD_NAME,
+                                       stats,
+                                       sum_row,
+                                       affine,
+                                       affine_reduce,
+                                       affine_backward,
+                                       activate,
+                                       activate_backward,
+                                       add_rows,
+                                       scale_row,
+                                       maxpool,
+                                       maxpool_backward,
+                                       avgpool,
+                                       avgpool_backward,
+                                       sgd,
+                                       adamw,
+                                       average_row,
+                                       square_sum};
 
 }  // namespace lepton::cpu
