@@ -12,6 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t kMaxExtent = 65535;
+constexpr int64_t kMaxPixels = int64_t{1} << 40;
 constexpr int64_t kMaxSample = int64_t{1} << 30;  // bytes of one sample
 constexpr std::array<std::pair<ResizeMode, const char*>, 3> kModes = {
     {{ResizeMode::fit, "fit"}, {ResizeMode::crop, "crop"}, {ResizeMode::stretch, "stretch"}}};
@@ -69,7 +70,7 @@ Recipe parse(const Json& document) {
   const Json& steps = document["steps"];
   Recipe recipe;
   const Json& decode = step_at(steps, 0, "decode", {"max_pixels", "orientation", "alpha"});
-  recipe.max_pixels = integer(decode, "max_pixels", 1, INT64_MAX);
+  recipe.max_pixels = integer(decode, "max_pixels", 1, kMaxPixels);
   require_text(decode, "orientation", "exif");
   require_text(decode, "alpha", "white");
   const Json& colour = step_at(steps, 1, "channels", {"channels"});

@@ -53,14 +53,14 @@ Image apply_orientation(Image image, int orientation) {
   Image result{transposed ? w : h, transposed ? h : w, c, {}};
   if (image.pixels.empty()) return result;
   result.pixels.resize(image.pixels.size());
+  const int64_t down = from_bottom ? -w * c : w * c, right = from_right ? -c : c;
+  const int64_t next_row = transposed ? right : down, next_pixel = transposed ? down : right;
+  const int64_t first = (from_bottom ? (h - 1) * w * c : 0) + (from_right ? (w - 1) * c : 0);
   uint8_t* out = result.pixels.data();
   for (int64_t y = 0; y < result.height; ++y) {
-    for (int64_t x = 0; x < result.width; ++x) {
-      int64_t row = transposed ? x : y, column = transposed ? y : x;
-      if (from_bottom) row = h - 1 - row;
-      if (from_right) column = w - 1 - column;
-      const uint8_t* in = image.pixels.data() + (row * w + column) * c;
-      for (int64_t k = 0; k < c; ++k) *out++ = in[k];
+    int64_t in = first + y * next_row;
+    for (int64_t x = 0; x < result.width; ++x, in += next_pixel) {
+      for (int64_t k = 0; k < c; ++k) *out++ = image.pixels[static_cast<size_t>(in + k)];
     }
   }
   return result;

@@ -193,15 +193,20 @@ TEST(Jpeg, SizeBeyondTheDataIsRefused) {
   EXPECT_NE(failure(bytes).find("cannot be held in so few bytes"), std::string::npos) << failure(bytes);
 }
 
-// A scan that refines nothing costs the file a few bytes and the reader a pass over the image.
+// A scan that says again what is known costs the file a few bytes and the reader a pass over the image.
 TEST(Jpeg, ScansAreCounted) {
-  std::vector<uint8_t> bytes = test_file("progressive.jpg");
-  const size_t scan = marker(bytes, 0xDA), end = bytes.size() - 2;
-  size_t next = scan + 2;
-  while (bytes[next] != 0xFF || bytes[next + 1] == 0) ++next;
-  const std::vector<uint8_t> first(bytes.begin() + static_cast<long>(scan), bytes.begin() + static_cast<long>(next));
-  for (int i = 0; i < 200; ++i) bytes.insert(bytes.begin() + static_cast<long>(end), first.begin(), first.end());
-  EXPECT_NE(failure(bytes), "");
+  const std::vector<uint8_t> bytes = test_file("progressive.jpg");
+  const std::vector<uint8_t> rest(bytes.begin() + static_cast<long>(marker(bytes, 0xDA)) + 2, bytes.end());
+  const size_t begin = bytes.size() - rest.size() + marker(rest, 0xDA);  // the second scan: luma, coefficients 1 to 5
+  size_t end = begin + 2;
+  while (bytes[end] != 0xFF || bytes[end + 1] == 0) ++end;
+  std::vector<uint8_t> scan(bytes.begin() + static_cast<long>(begin), bytes.begin() + static_cast<long>(end));
+  ASSERT_EQ(scan[7], 1);
+  scan[9] = 0;  // all bits at once, so that repeating it is no inconsistency
+  std::vector<uint8_t> bomb(bytes.begin(), bytes.begin() + static_cast<long>(begin));
+  for (int i = 0; i < 200; ++i) bomb.insert(bomb.end(), scan.begin(), scan.end());
+  bomb.insert(bomb.end(), {0xFF, 0xD9});
+  EXPECT_NE(failure(bomb).find("more than 100 scans"), std::string::npos) << failure(bomb);
 }
 
 TEST(Jpeg, TablesOfOneFileDoNotServeTheNext) {

@@ -120,6 +120,10 @@ std::string unsupported_process(int marker) {
 [[noreturn]] void report(const Decoder& decoder) {
   constexpr const char* kMend = "save it as an 8-bit baseline or progressive JPEG, or as PNG";
   const std::string at = with_commas(decoder.size - static_cast<int64_t>(decoder.source.bytes_in_buffer));
+  std::string_view message = decoder.message.data();
+  if (constexpr std::string_view kSaid = "Corrupt JPEG data: "; message.starts_with(kSaid)) {
+    message.remove_prefix(kSaid.size());
+  }
   switch (decoder.code) {
     case kTruncated:
       fail(Exit::bad_inputs, "truncated JPEG at byte {}", with_commas(decoder.size));
@@ -129,10 +133,14 @@ std::string unsupported_process(int marker) {
       fail(Exit::bad_inputs, "{} is not supported; {}", unsupported_process(decoder.errors.msg_parm.i[0]), kMend);
     case JERR_ARITH_NOTIMPL:
       fail(Exit::bad_inputs, "arithmetic-coded JPEG is not supported by this libjpeg; {}", kMend);
+    case JERR_CCIR601_NOTIMPL:
+    case JERR_CONVERSION_NOTIMPL:
+    case JERR_FRACT_SAMPLE_NOTIMPL:
+      fail(Exit::bad_inputs, "JPEG is not supported ({}); {}", message, kMend);
     case JERR_OUT_OF_MEMORY:
       fail(Exit::bad_inputs, "JPEG needs more memory than there is");
     default:
-      fail(Exit::bad_inputs, "corrupt JPEG at byte {}: {}", at, decoder.message.data());
+      fail(Exit::bad_inputs, "corrupt JPEG at byte {}: {}", at, message);
   }
 }
 

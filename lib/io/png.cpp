@@ -148,7 +148,7 @@ StoredImage decode_png(std::span<const uint8_t> bytes, const DecodeLimits& limit
   check_pixels(image.width, image.height, limits, "PNG");
   const int color = png_get_color_type(codec.png, codec.info), depth = png_get_bit_depth(codec.png, codec.info);
   const int64_t bits = static_cast<int64_t>(depth) * png_get_channels(codec.png, codec.info);
-  if (image.height * image.width / 8 * bits / kDeflateRatio > static_cast<int64_t>(bytes.size())) {
+  if (image.height * image.width / (8 * kDeflateRatio) * bits > static_cast<int64_t>(bytes.size())) {
     fail(Exit::bad_inputs, "truncated PNG at byte {}: {}x{} pixels cannot be held in so few bytes",
          with_commas(static_cast<int64_t>(bytes.size())), image.width, image.height);
   }

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 #include "io/image.h"
@@ -53,20 +55,21 @@ uint8_t rounded(int32_t sum) {
   return static_cast<uint8_t>(std::clamp((sum + (1 << (kFractionBits - 1))) >> kFractionBits, 0, 255));
 }
 
+template <int64_t c>
 Image resample_rows(const Image& image, const Taps& taps) {
-  const int64_t c = image.channels, width = static_cast<int64_t>(taps.taps.size());
+  const int64_t width = static_cast<int64_t>(taps.taps.size());
   Image result{image.height, width, c, std::vector<uint8_t>(static_cast<size_t>(image.height * width * c))};
   uint8_t* out = result.pixels.data();
   for (int64_t y = 0; y < image.height; ++y) {
     const uint8_t* row = image.pixels.data() + y * image.width * c;
     for (const Tap& tap : taps.taps) {
       const int32_t* weights = taps.weights.data() + tap.first_weight;
-      for (int64_t k = 0; k < c; ++k) {
-        const uint8_t* in = row + tap.first_pixel * c + k;
-        int32_t sum = 0;
-        for (int64_t i = 0; i < tap.count; ++i) sum += weights[i] * in[i * c];
-        *out++ = rounded(sum);
+      const uint8_t* in = row + tap.first_pixel * c;
+      std::array<int32_t, c> sums{};
+      for (int64_t i = 0; i < tap.count; ++i) {
+        for (size_t k = 0; k < c; ++k) sums[k] += weights[i] * *in++;
       }
+      for (const int32_t sum : sums) *out++ = rounded(sum);
     }
   }
   return result;
@@ -94,12 +97,17 @@ bool whole(Range range, int64_t source, int64_t target) {
 }
 
 Image resample(const Image& image, Range columns, int64_t width, Range rows, int64_t height) {
-  Image result =
-      whole(columns, image.width, width) ? image : resample_rows(image, triangle_taps(image.width, columns, width));
-  if (!whole(rows, image.height, height)) {
-    result = resample_columns(result, triangle_taps(image.height, rows, height));
+  Image narrowed;
+  const Image* source = &image;
+  if (!whole(columns, image.width, width)) {
+    const Taps taps = triangle_taps(image.width, columns, width);
+    narrowed = image.channels == 1 ? resample_rows<1>(image, taps) : resample_rows<3>(image, taps);
+    source = &narrowed;
   }
-  return result;
+  if (!whole(rows, image.height, height)) {
+    return resample_columns(*source, triangle_taps(image.height, rows, height));
+  }
+  return source == &image ? image : std::move(narrowed);
 }
 
 // The larger of the two extents a fit may take on an axis: the other axis decides the scale.
