@@ -1,7 +1,5 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <utility>
 
 #include "base/error.h"
 #include "io/image.h"
@@ -55,9 +53,26 @@ uint8_t rounded(int32_t sum) {
   return static_cast<uint8_t>(std::clamp((sum + (1 << (kFractionBits - 1))) >> kFractionBits, 0, 255));
 }
 
-template <int64_t c>
+uint8_t* weigh_gray(const int32_t* weights, int64_t count, const uint8_t* in, uint8_t* out) {
+  int32_t sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += weights[i] * in[i];
+  *out++ = rounded(sum);
+  return out;
+}
+
+uint8_t* weigh_rgb(const int32_t* weights, int64_t count, const uint8_t* in, uint8_t* out) {
+  int32_t red = 0, green = 0, blue = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    red += weights[i] * in[3 * i];
+    green += weights[i] * in[3 * i + 1];
+    blue += weights[i] * in[3 * i + 2];
+  }
+  for (const int32_t sum : {red, green, blue}) *out++ = rounded(sum);
+  return out;
+}
+
 Image resample_rows(const Image& image, const Taps& taps) {
-  const int64_t width = static_cast<int64_t>(taps.taps.size());
+  const int64_t c = image.channels, width = static_cast<int64_t>(taps.taps.size());
   Image result{image.height, width, c, std::vector<uint8_t>(static_cast<size_t>(image.height * width * c))};
   uint8_t* out = result.pixels.data();
   for (int64_t y = 0; y < image.height; ++y) {
@@ -65,11 +80,7 @@ Image resample_rows(const Image& image, const Taps& taps) {
     for (const Tap& tap : taps.taps) {
       const int32_t* weights = taps.weights.data() + tap.first_weight;
       const uint8_t* in = row + tap.first_pixel * c;
-      std::array<int32_t, c> sums{};
-      for (int64_t i = 0; i < tap.count; ++i) {
-        for (size_t k = 0; k < c; ++k) sums[k] += weights[i] * *in++;
-      }
-      for (const int32_t sum : sums) *out++ = rounded(sum);
+      out = c == 1 ? weigh_gray(weights, tap.count, in, out) : weigh_rgb(weights, tap.count, in, out);
     }
   }
   return result;
@@ -100,14 +111,14 @@ Image resample(const Image& image, Range columns, int64_t width, Range rows, int
   Image narrowed;
   const Image* source = &image;
   if (!whole(columns, image.width, width)) {
-    const Taps taps = triangle_taps(image.width, columns, width);
-    narrowed = image.channels == 1 ? resample_rows<1>(image, taps) : resample_rows<3>(image, taps);
+    narrowed = resample_rows(image, triangle_taps(image.width, columns, width));
     source = &narrowed;
   }
   if (!whole(rows, image.height, height)) {
     return resample_columns(*source, triangle_taps(image.height, rows, height));
   }
-  return source == &image ? image : std::move(narrowed);
+  if (source == &image) return image;
+  return narrowed;
 }
 
 // The larger of the two extents a fit may take on an axis: the other axis decides the scale.
