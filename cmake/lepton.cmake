@@ -44,6 +44,7 @@ function(lepton_library name)
     get_filename_component(target ${source} NAME_WE)
     add_executable(${target} EXCLUDE_FROM_ALL ${source})
     target_link_libraries(${target} PRIVATE lepton_${name} benchmark::benchmark benchmark::benchmark_main)
+    target_compile_definitions(${target} PRIVATE LEPTON_TESTDATA="${CMAKE_SOURCE_DIR}/testdata")
   endforeach()
 endfunction()
 

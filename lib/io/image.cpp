@@ -22,6 +22,9 @@ StoredImage decode(std::span<const uint8_t> bytes, const DecodeLimits& limits, b
       break;
   }
   if (bytes.empty()) fail(Exit::bad_inputs, "empty file; expected a JPEG or PNG image");
+  if (bytes.size() > 3 && std::equal(kPngSignature.begin() + 1, kPngSignature.begin() + 4, bytes.begin() + 1)) {
+    fail(Exit::bad_inputs, "corrupt PNG at byte 0: damaged signature, as after a transfer in text mode");
+  }
   fail(Exit::bad_inputs, "neither JPEG nor PNG by its first bytes; convert it to one of them");
 }
 

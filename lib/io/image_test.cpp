@@ -186,6 +186,15 @@ TEST(Jpeg, DamagedEntropyIsAnError) {
   EXPECT_NE(failure(bytes).find("corrupt JPEG at byte"), std::string::npos) << failure(bytes);
 }
 
+// Some writers leave the spectral fields of a sequential scan zero; its pixels do not depend on them.
+TEST(Jpeg, ZeroSpectralFieldsAreNoDamage) {
+  std::vector<uint8_t> bytes = test_file("gray.jpg");
+  const size_t scan = marker(bytes, 0xDA);
+  ASSERT_EQ(bytes[scan + 8], 63);
+  bytes[scan + 8] = 0;
+  EXPECT_EQ(failure(bytes), "");
+}
+
 TEST(Jpeg, SizeBeyondTheDataIsRefused) {
   std::vector<uint8_t> bytes = test_file("progressive.jpg");
   const size_t frame = marker(bytes, 0xC2);
@@ -221,6 +230,28 @@ TEST(Png, DamageIsAnError) {
   std::vector<uint8_t> bytes = test_file("rgb.png");
   bytes[500] ^= 1;
   EXPECT_NE(failure(bytes).find("corrupt PNG at byte"), std::string::npos) << failure(bytes);
+}
+
+// Byte positions: signature 8, IHDR 25, PLTE 12 + 72, then tRNS with its length, name, two values and checksum.
+TEST(Png, DamagedTransparencyIsAnError) {
+  std::vector<uint8_t> bytes = test_file("palette-trns.png");
+  ASSERT_EQ(bytes[8 + 25 + 84 + 4], 't');
+  bytes[8 + 25 + 84 + 8] ^= 1;
+  EXPECT_NE(failure(bytes).find("tRNS"), std::string::npos) << failure(bytes);
+}
+
+TEST(Png, DamagedSignatureIsNamed) {
+  std::vector<uint8_t> bytes = test_file("gray.png");
+  bytes.erase(bytes.begin() + 4);  // the carriage return, as text mode drops it
+  EXPECT_NE(failure(bytes).find("damaged signature"), std::string::npos) << failure(bytes);
+}
+
+TEST(Png, SizeBeyondTheDataIsRefused) {
+  std::vector<uint8_t> bytes = test_file("gray.png");
+  bytes[18] = bytes[22] = 0x20;     // 8,216 x 8,208 pixels in 96 bytes
+  const uint32_t sum = 0x606E5602;  // of the header as changed
+  for (size_t i = 0; i < 4; ++i) bytes[29 + i] = static_cast<uint8_t>(sum >> (24 - 8 * i));
+  EXPECT_NE(failure(bytes).find("cannot be held in so few bytes"), std::string::npos) << failure(bytes);
 }
 
 TEST(Png, EncodingRoundTrips) {
