@@ -1,6 +1,10 @@
 #pragma once
 // Batches of a split in shuffled order, prepared on a thread of their own while the engine works.
-#include <memory>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include "base/batch.h"
@@ -15,7 +19,71 @@ struct AugmentSpec {
   int cutout = 0;        // side of the box, pixels
   float brightness = 0;  // largest change, in units of 255
   float contrast = 0;    // largest relative change
+  bool any() const { return shift || flip != Flip::none || cutout || brightness > 0 || contrast > 0; }
 };
+
+// alternate: mirrored in every other epoch, the first one drawn for each sample (Jordan 2024).
 Augment augment_of(const AugmentSpec& spec, const Shape& sample, uint64_t seed, int64_t epoch, int64_t sample_index);
+
+// A batch that owns what its view points to.
+struct OwnedBatch {
+  int64_t n = 0;
+  ElementType type = ElementType::u8;
+  std::vector<uint8_t> x;  // [n, sample] as stored
+  std::vector<int32_t> labels;
+  std::vector<float> weights;  // empty = 1
+  std::vector<Augment> augment;
+  Batch view() const;
+};
+
+// The order of one epoch: chunks shuffled, taken `window` samples' worth at a time, samples shuffled within a window.
+// With window >= size a plain shuffle. samples: sorted indices; chunk: samples a chunk.
+std::vector<int64_t> epoch_order(std::span<const int64_t> samples, int64_t chunk, int64_t window, uint64_t seed,
+                                 int64_t epoch);
+
+struct LoaderOptions {
+  int64_t batch = 128;
+  uint64_t seed = 0;
+  int64_t window_bytes = int64_t{4} << 30;  // samples kept in memory at most; a smaller split is read once and kept
+  std::vector<float> class_weights;         // [classes]; empty = 1
+};
+
+// Every epoch gives each of `samples` at most once, in full batches; what does not fill one is left out (another part
+// each epoch), unless there are fewer samples than a batch.
+class BatchLoader {
+ public:
+  BatchLoader(const SplitData& split, std::vector<int64_t> samples, LoaderOptions options);
+  ~BatchLoader();
+  BatchLoader(const BatchLoader&) = delete;
+  BatchLoader& operator=(const BatchLoader&) = delete;
+
+  int64_t steps_per_epoch() const;
+  // Begins an epoch at a step of it; a running one is abandoned.
+  void start(int64_t epoch, int64_t first_step, const AugmentSpec& augment);
+  // The next batch, or nullptr at the epoch's end. Valid until the call after. Rethrows what reading threw.
+  const OwnedBatch* next();
+
+ private:
+  void produce(int64_t epoch, int64_t first_step, AugmentSpec augment);
+  void fill(OwnedBatch& batch, std::span<const int64_t> indices, int64_t epoch, const AugmentSpec& augment);
+  void load_window(std::span<const int64_t> order, int64_t first);
+  void stop();
+
+  const SplitData& split_;
+  std::vector<int64_t> samples_;
+  LoaderOptions options_;
+  int64_t sample_bytes_, window_;
+  std::vector<uint8_t> cache_;  // samples of the window, [slots, sample]
+  std::vector<int32_t> slot_;   // split index → slot in cache_, or -1
+  int64_t window_begin_ = -1;   // position in the order at which the cached window begins; 0 for a kept split
+
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<OwnedBatch> ready_;
+  OwnedBatch current_;
+  bool finished_ = false, abandoned_ = false;
+  std::exception_ptr error_;
+};
 
 }  // namespace lepton

@@ -1,0 +1,208 @@
+#include "train/options.h"
+
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace lepton {
+namespace {
+
+double number(const std::string& name, const std::string& value, double low, double high) {
+  const auto parsed = parse_double(value);
+  if (!parsed || !(*parsed >= low && *parsed <= high)) {
+    fail(Exit::usage, "--{} {}: expected a number from {} to {}", name, value, low, high);
+  }
+  return *parsed;
+}
+
+int64_t whole(const std::string& name, const std::string& value, int64_t low, int64_t high) {
+  const auto parsed = parse_int(value);
+  if (!parsed || *parsed < low || *parsed > high) {
+    fail(Exit::usage, "--{} {}: expected a whole number from {} to {}", name, value, low, high);
+  }
+  return *parsed;
+}
+
+template <class Choice>
+Choice choose(const std::string& name, const std::string& value, const std::map<std::string, Choice>& choices) {
+  const auto it = choices.find(value);
+  if (it != choices.end()) return it->second;
+  std::string accepted;
+  for (const auto& [word, choice] : choices) accepted += (accepted.empty() ? "" : ", ") + word;
+  fail(Exit::usage, "--{} {}: expected one of {}", name, value, accepted);
+}
+
+using Setter = std::function<void(TrainOptions&, const std::string& name, const std::string& value)>;
+
+Setter real(double TrainOptions::* field, double low, double high) {
+  return [=](TrainOptions& o, const std::string& n, const std::string& v) { o.*field = number(n, v, low, high); };
+}
+Setter real(float OptimizerSpec::* field, double low, double high) {
+  return [=](TrainOptions& o, const std::string& n, const std::string& v) {
+    o.optimizer.*field = static_cast<float>(number(n, v, low, high));
+  };
+}
+Setter real(float AugmentSpec::* field, double low, double high) {
+  return [=](TrainOptions& o, const std::string& n, const std::string& v) {
+    o.augment.*field = static_cast<float>(number(n, v, low, high));
+  };
+}
+Setter integer(int AugmentSpec::* field, int64_t high) {
+  return [=](TrainOptions& o, const std::string& n, const std::string& v) {
+    o.augment.*field = static_cast<int>(whole(n, v, 0, high));
+  };
+}
+
+const std::map<std::string, Setter>& setters() {
+  using O = TrainOptions;
+  using S = const std::string&;
+  static const std::map<std::string, Setter> kSetters = {
+      {"epochs", [](O& o, S n, S v) { o.epochs = whole(n, v, 1, 1'000'000); }},
+      {"batch", [](O& o, S n, S v) { o.batch = whole(n, v, 1, 65'536); }},
+      {"optimizer",
+       [](O& o, S n, S v) {
+         o.optimizer.kind = choose<OptimizerKind>(
+             n, v, {{"sgd", OptimizerKind::sgd}, {"adamw", OptimizerKind::adamw}, {"muon", OptimizerKind::muon}});
+       }},
+      {"schedule",
+       [](O& o, S n, S v) {
+         o.schedule.kind = choose<ScheduleKind>(n, v,
+                                                {{"constant", ScheduleKind::constant},
+                                                 {"step", ScheduleKind::step},
+                                                 {"cosine", ScheduleKind::cosine},
+                                                 {"one-cycle", ScheduleKind::one_cycle},
+                                                 {"onecycle", ScheduleKind::one_cycle},
+                                                 {"linear", ScheduleKind::linear}});
+       }},
+      {"warmup", [](O& o, S n, S v) { o.schedule.warmup = number(n, v, 0, 1); }},
+      {"lr", real(&O::lr, 0, 1e6)},
+      {"bias-lr", real(&O::bias_lr, 0, 1e6)},
+      {"head-lr", real(&O::head_lr, 0, 1e6)},
+      {"weight-decay", real(&O::weight_decay, 0, 1e3)},
+      {"bias-decay", real(&O::bias_decay, 0, 1e3)},
+      {"head-decay", real(&O::head_decay, 0, 1e3)},
+      {"label-smoothing", real(&O::label_smoothing, 0, 0.999)},
+      {"momentum", real(&OptimizerSpec::momentum, 0, 0.9999)},
+      {"other-momentum", real(&OptimizerSpec::other_momentum, 0, 0.9999)},
+      {"clip", real(&OptimizerSpec::clip, 0, 1e9)},
+      {"ema", real(&OptimizerSpec::ema, 0, 0.99999)},
+      {"brightness", real(&AugmentSpec::brightness, 0, 1)},
+      {"contrast", real(&AugmentSpec::contrast, 0, 1)},
+      {"shift", integer(&AugmentSpec::shift, 1024)},
+      {"cutout", integer(&AugmentSpec::cutout, 4096)},
+      {"loss", [](O& o, S n, S v) { o.sum_loss = choose<bool>(n, v, {{"mean", false}, {"sum", true}}); }},
+      {"flip",
+       [](O& o, S n, S v) {
+         o.flip_auto = v == "auto";
+         using Flip = AugmentSpec::Flip;
+         o.augment.flip = choose<Flip>(
+             n, v,
+             {{"none", Flip::none}, {"random", Flip::random}, {"alternate", Flip::alternate}, {"auto", Flip::none}});
+       }},
+      {"class-weight", [](O& o, S, S v) { o.class_weight = v; }},
+      {"val",
+       [](O& o, S n, S v) {
+         if (v != "none" && v != "auto") number(n, v, 1e-6, 0.9);
+         o.val = v;
+       }},
+      {"patience", [](O& o, S n, S v) { o.patience = whole(n, v, 0, 1'000'000); }},
+      {"target",
+       [](O& o, S n, S v) {
+         const std::vector<std::string> parts = split(v, '=');
+         if (parts.size() != 2 || parts[0] != "accuracy") fail(Exit::usage, "--target {}: expected accuracy=0.94", v);
+         number(n, parts[1], 0, 1);
+         o.target = v;
+       }},
+      {"time", [](O& o, S n, S v) { o.time_seconds = parse_duration(n, v); }},
+      {"seed", [](O& o, S n, S v) { o.seed = static_cast<uint64_t>(whole(n, v, 0, INT64_MAX)); }},
+  };
+  return kSetters;
+}
+
+}  // namespace
+
+void apply_option(TrainOptions& options, const std::string& name, const std::string& value) {
+  const auto it = setters().find(name);
+  if (it == setters().end()) fail(Exit::bug, "no training option '{}'", name);
+  it->second(options, name, value);
+}
+
+void apply_options(TrainOptions& options, std::span<const std::pair<std::string, std::string>> settings) {
+  for (const auto& [name, value] : settings) apply_option(options, name, value);
+}
+
+void apply_augment(TrainOptions& options, const std::string& value) {
+  if (value == "auto") {
+    options.flip_auto = true;
+    options.augment.flip = AugmentSpec::Flip::none;
+    return;
+  }
+  options.augment = {};
+  options.flip_auto = false;
+  if (value == "none") return;
+  const std::vector<std::string> names = {"shift", "flip", "cutout", "brightness", "contrast"};
+  for (const std::string& part : split(value, ',')) {
+    const size_t equals = part.find('=');
+    const std::string name = part.substr(0, equals);
+    if (equals == std::string::npos || std::find(names.begin(), names.end(), name) == names.end()) {
+      const std::string near = nearest(name, names);
+      fail(Exit::usage,
+           "--augment {}: '{}' is not shift=N, flip=random|alternate|auto, cutout=N, brightness=X or contrast=X{}",
+           value, part, near.empty() ? "" : " (did you mean " + near + "?)");
+    }
+    apply_option(options, name, part.substr(equals + 1));
+  }
+}
+
+double parse_duration(const std::string& option, const std::string& text) {
+  double unit = 1;
+  std::string digits = text;
+  if (!digits.empty() && std::string("smh").find(digits.back()) != std::string::npos) {
+    unit = digits.back() == 'm' ? 60 : digits.back() == 'h' ? 3600 : 1;
+    digits.pop_back();
+  }
+  const auto value = parse_double(digits);
+  if (!value || !(*value > 0) || *value > 1e7)
+    fail(Exit::usage, "--{} {}: expected a time such as 90s, 30m or 2h", option, text);
+  return *value * unit;
+}
+
+std::string options_json(const TrainOptions& o) {
+  nlohmann::ordered_json j;
+  constexpr const char* kOptimizers[] = {"sgd", "adamw", "muon"};
+  constexpr const char* kFlips[] = {"none", "random", "alternate"};
+  j["epochs"] = o.epochs;
+  if (o.time_seconds > 0) j["time"] = o.time_seconds;
+  if (!o.target.empty()) j["target"] = o.target;
+  j["batch"] = o.batch;
+  j["optimizer"] = kOptimizers[static_cast<int>(o.optimizer.kind)];
+  j["lr"] = o.lr;
+  j["bias-lr"] = o.bias_lr;
+  j["head-lr"] = o.head_lr;
+  j["momentum"] = o.optimizer.momentum;
+  j["other-momentum"] = o.optimizer.other_momentum;
+  j["weight-decay"] = o.weight_decay;
+  j["bias-decay"] = o.bias_decay;
+  j["head-decay"] = o.head_decay;
+  j["schedule"] = schedule_name(o.schedule.kind);
+  j["warmup"] = o.schedule.warmup;
+  j["clip"] = o.optimizer.clip;
+  j["ema"] = o.optimizer.ema;
+  j["label-smoothing"] = o.label_smoothing;
+  j["loss"] = o.sum_loss ? "sum" : "mean";
+  j["shift"] = o.augment.shift;
+  j["flip"] = o.flip_auto ? "auto" : kFlips[static_cast<int>(o.augment.flip)];
+  j["cutout"] = o.augment.cutout;
+  j["brightness"] = o.augment.brightness;
+  j["contrast"] = o.augment.contrast;
+  j["class-weight"] = o.class_weight;
+  j["val"] = o.val;
+  j["patience"] = o.patience;
+  j["seed"] = o.seed;
+  return j.dump();
+}
+
+}  // namespace lepton

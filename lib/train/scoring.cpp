@@ -1,0 +1,69 @@
+#include "train/scoring.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "train/batches.h"
+
+namespace lepton {
+
+std::vector<WeightedView> plain_view() { return {{}}; }
+
+std::vector<WeightedView> test_time_views(bool flips) {
+  std::vector<WeightedView> views;
+  for (const auto& [shift, share] : {std::pair{0, 0.5F}, {-1, 0.25F}, {1, 0.25F}}) {
+    for (const bool flip : {false, true}) {
+      if (flip && !flips) continue;
+      WeightedView v;
+      v.view.dy = v.view.dx = static_cast<int16_t>(shift);
+      v.view.flip = flip;
+      v.weight = flips ? share / 2 : share;
+      views.push_back(v);
+    }
+  }
+  return views;
+}
+
+std::vector<int64_t> labelled(const SplitData& split) {
+  std::vector<int64_t> indices;
+  for (size_t i = 0; i < split.labels().size(); ++i) {
+    if (split.labels()[i] >= 0) indices.push_back(static_cast<int64_t>(i));
+  }
+  return indices;
+}
+
+std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node, const SplitData& split,
+                                 std::span<const int64_t> samples, int64_t batch, std::span<const WeightedView> views) {
+  std::vector<int64_t> all;
+  if (samples.empty()) {
+    all.resize(static_cast<size_t>(split.size()));
+    std::iota(all.begin(), all.end(), int64_t{0});
+    samples = all;
+  }
+  const auto width = static_cast<size_t>(graph.nodes[static_cast<size_t>(node)].shape.elements());
+  const auto bytes = static_cast<size_t>(split.sample_shape().elements()) * element_size(split.type());
+  std::vector<float> total(samples.size() * width), values(static_cast<size_t>(batch) * width);
+  OwnedBatch owned;
+  owned.type = split.type();
+  for (size_t begin = 0; begin < samples.size(); begin += static_cast<size_t>(batch)) {
+    const size_t n = std::min(static_cast<size_t>(batch), samples.size() - begin);
+    owned.n = static_cast<int64_t>(n);
+    owned.x.resize(n * bytes);
+    for (size_t i = 0; i < n;) {  // neighbours in the file are read with one call
+      size_t end = i + 1;
+      while (end < n && samples[begin + end] == samples[begin + end - 1] + 1) ++end;
+      split.read(samples[begin + i], static_cast<int64_t>(end - i),
+                 std::span(owned.x).subspan(i * bytes, (end - i) * bytes));
+      i = end;
+    }
+    for (const WeightedView& v : views) {
+      const bool changed = v.view.dy || v.view.dx || v.view.flip;
+      owned.augment.assign(changed ? n : 0, v.view);
+      engine.infer(owned.view(), node, std::span(values).first(n * width));
+      for (size_t i = 0; i < n * width; ++i) total[begin * width + i] += v.weight * values[i];
+    }
+  }
+  return total;
+}
+
+}  // namespace lepton

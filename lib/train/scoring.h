@@ -1,0 +1,27 @@
+#pragma once
+// Scores of a split's samples: validation, evaluation and inference on datasets share this one path.
+#include <vector>
+
+#include "data/dataset.h"
+#include "engine/engine.h"
+
+namespace lepton {
+
+// A view of every image and its weight in the average of logits.
+struct WeightedView {
+  Augment view;
+  float weight = 1;
+};
+std::vector<WeightedView> plain_view();
+// Centre and the two diagonal shifts by one pixel, each also mirrored if flips: half the weight on the centre, half on
+// the shifts (Jordan 2024).
+std::vector<WeightedView> test_time_views(bool flips);
+
+// Values of `node` for the samples (split indices; empty = all), [count, elements], averaged over the views.
+std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node, const SplitData& split,
+                                 std::span<const int64_t> samples, int64_t batch, std::span<const WeightedView> views);
+
+// Indices of the samples that have a label.
+std::vector<int64_t> labelled(const SplitData& split);
+
+}  // namespace lepton

@@ -1,0 +1,369 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "metrics/metrics.h"
+#include "net/parameters.h"
+#include "train/checkpoint.h"
+#include "train/scoring.h"
+
+namespace lepton {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
+
+// Mirroring joins where it costs at most a tenth of the accuracy, judged once the model knows something: above the
+// majority's share by a fifth of what is left.
+enum class Mirror { undecided, harmless, harmful };
+Mirror judge_mirror(double plain, double mirrored, double majority) {
+  if (plain < majority + 0.2 * (1 - majority)) return Mirror::undecided;
+  return mirrored >= 0.9 * plain ? Mirror::harmless : Mirror::harmful;
+}
+
+class Run {
+ public:
+  Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks);
+  std::optional<Model> operator()();
+
+ private:
+  struct Score {
+    double loss = 0, accuracy = 0, mirrored = 0;
+  };
+  void choose_samples();
+  void compile_engines();
+  void start_parameters();
+  bool run_epoch();  // false: stopped
+  void end_epoch();
+  double progress() const;
+  Score validate(bool mirrored);
+  void save_checkpoint();
+  void restore(const Checkpoint& checkpoint);
+  ParameterSet whitened(ParameterSet parameters);
+  Model finished_model();
+  bool better(const Score& score) const;
+
+  const Dataset& data_;
+  const TrainSetup& setup_;
+  const TrainHooks& hooks_;
+  TrainOptions options_;
+  const SplitData* train_split_;
+  const SplitData* val_split_ = nullptr;
+  std::vector<int64_t> train_samples_, val_samples_;
+  double majority_ = 0;
+  Graph graph_;
+  std::unique_ptr<Engine> engine_, judge_;  // the one that learns, the one that validates
+  std::unique_ptr<BatchLoader> loader_;
+  int64_t judge_batch_ = 1;
+  Clock::time_point begun_ = Clock::now(), checkpointed_ = Clock::now(), epoch_begun_;
+  ParameterSet best_;
+  TrainState state_;
+};
+
+Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
+    : data_(data), setup_(setup), hooks_(hooks), options_(setup.options), train_split_(data.split(Split::train)) {
+  if (!train_split_ || train_split_->size() == 0) {
+    fail(Exit::no_input, "{}: has no training samples; give lepton-prep some with --train or --split", data.path());
+  }
+  choose_samples();
+  const auto classes = static_cast<int64_t>(data.meta().classes.size());
+  graph_ = build_graph(options_.net, data.sample_shape(), classes);
+  options_.batch = std::min<int64_t>(options_.batch, static_cast<int64_t>(train_samples_.size()));
+  LoaderOptions loading;
+  loading.batch = options_.batch;
+  loading.seed = options_.seed;
+  loading.class_weights = class_weights(options_.class_weight, data.meta().classes, *train_split_, train_samples_);
+  loader_ = std::make_unique<BatchLoader>(*train_split_, train_samples_, loading);
+  compile_engines();
+}
+
+void Run::choose_samples() {
+  const auto classes = static_cast<int64_t>(data_.meta().classes.size());
+  train_samples_ = labelled(*train_split_);
+  if (train_samples_.empty()) fail(Exit::no_input, "{}: no training sample has a label", data_.path());
+  const SplitData* own = data_.split(Split::val);
+  if (options_.val != "none" && own && own->size() > 0) {
+    val_split_ = own;
+    val_samples_ = labelled(*own);
+    hooks_.explain(fmt::format("validation: the val split, {} samples", val_samples_.size()));
+  } else if (options_.val != "none") {
+    HeldOut parts = hold_out(*train_split_, train_samples_, classes, options_.val);
+    if (!parts.val.empty() && !parts.train.empty()) {
+      train_samples_ = std::move(parts.train);
+      val_samples_ = std::move(parts.val);
+      val_split_ = train_split_;
+    }
+    hooks_.explain(fmt::format("validation: {} of the training samples held out, by content", val_samples_.size()));
+  }
+  if (val_samples_.empty()) return;
+  std::vector<int32_t> truth;
+  for (const int64_t i : val_samples_) truth.push_back(val_split_->labels()[static_cast<size_t>(i)]);
+  majority_ = majority_baseline(truth, classes).value;
+}
+
+void Run::compile_engines() {
+  EngineOptions o;
+  o.batch = options_.batch;
+  o.threads = setup_.threads;
+  o.training = true;
+  o.seed = options_.seed;
+  o.optimizer = options_.optimizer;
+  o.mean = data_.meta().mean;
+  o.std = data_.meta().std;
+  engine_ = compile(graph_, setup_.device, o);
+  hooks_.explain(engine_->describe());
+  o.training = false;
+  judge_batch_ = o.batch = std::clamp<int64_t>(static_cast<int64_t>(val_samples_.size()), 1, 256);
+  judge_ = compile(graph_, setup_.device, o);
+}
+
+ParameterSet Run::whitened(ParameterSet parameters) {
+  const bool wanted = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const Node& node) {
+    return std::any_of(node.parameters.begin(), node.parameters.end(),
+                       [](const Parameter& p) { return p.init == Init::whiten; });
+  });
+  if (!wanted) return parameters;
+  constexpr int64_t kImages = 5000;
+  const auto n = std::min<int64_t>(kImages, static_cast<int64_t>(train_samples_.size()));
+  const int64_t elements = train_split_->sample_shape().elements(), channels = train_split_->sample_shape()[2];
+  std::vector<uint8_t> raw(static_cast<size_t>(elements));
+  std::vector<float> images(static_cast<size_t>(n * elements));
+  for (int64_t i = 0; i < n; ++i) {
+    train_split_->read(train_samples_[static_cast<size_t>(i)], 1, raw);
+    for (int64_t j = 0; j < elements; ++j) {
+      const auto c = static_cast<size_t>(j % channels);
+      images[static_cast<size_t>(i * elements + j)] =
+          (raw[static_cast<size_t>(j)] - data_.meta().mean[c]) / data_.meta().std[c];
+    }
+  }
+  set_whitening(parameters, graph_, images, n);
+  return parameters;
+}
+
+void Run::start_parameters() {
+  ParameterSet parameters = whitened(initial_parameters(graph_, options_.seed));
+  if (setup_.initial) {
+    int64_t taken = 0;
+    for (NamedTensor& tensor : parameters.tensors) {
+      const NamedTensor* known = setup_.initial->weights.find(tensor.name);
+      if (!known || known->shape != tensor.shape) continue;
+      tensor.values = known->values;
+      ++taken;
+    }
+    if (taken == 0) fail(Exit::mismatch, "--init: none of the model's parameters fits this network");
+    hooks_.explain(fmt::format("--init: {} of {} parameters taken from the model", taken, parameters.tensors.size()));
+  }
+  engine_->load(parameters);
+}
+
+double Run::progress() const {
+  if (options_.time_seconds > 0) return std::min(1.0, seconds_since(begun_) / options_.time_seconds);
+  const int64_t steps = loader_->steps_per_epoch();
+  return static_cast<double>(state_.epoch * steps + state_.step) / static_cast<double>(options_.epochs * steps);
+}
+
+bool Run::run_epoch() {
+  const int64_t steps = loader_->steps_per_epoch();
+  AugmentSpec augment = options_.augment;
+  if (state_.mirror == static_cast<int>(Mirror::harmless)) augment.flip = AugmentSpec::Flip::random;
+  loader_->start(state_.epoch, state_.step, augment);
+  epoch_begun_ = Clock::now();
+  while (const OwnedBatch* batch = loader_->next()) {
+    const double done =
+        static_cast<double>(state_.epoch) + static_cast<double>(state_.step) / static_cast<double>(steps);
+    const Rates rates = rates_at(graph_, options_, progress(), done);
+    StepSettings settings;
+    settings.step = state_.epoch * steps + state_.step;
+    settings.rates = rates.rates;
+    settings.decays = rates.decays;
+    settings.label_smoothing = static_cast<float>(options_.label_smoothing);
+    settings.sum_loss = options_.sum_loss;
+    const StepResult result = engine_->train_step(batch->view(), settings);
+    if (!result.finite || !std::isfinite(result.loss)) {
+      fail(Exit::failed,
+           "epoch {}, step {}: the loss is not finite; lower --lr ({} now), or bound gradients with --clip 1{}",
+           state_.epoch + 1, state_.step + 1, options_.lr,
+           setup_.checkpoint.empty() ? "" : "; the last good state, if any, is in " + setup_.checkpoint);
+    }
+    state_.loss_sum += result.loss * static_cast<double>(batch->n);
+    state_.correct += result.correct;
+    state_.seen += batch->n;
+    ++state_.step;
+    hooks_.on_step(state_.epoch + 1, state_.step, steps, state_.loss_sum / static_cast<double>(state_.seen));
+    if (hooks_.stop()) {
+      save_checkpoint();
+      return false;
+    }
+    if (hooks_.checkpoint_now()) save_checkpoint();
+    if (options_.time_seconds > 0 && seconds_since(begun_) >= options_.time_seconds) break;
+  }
+  return true;
+}
+
+Run::Score Run::validate(bool mirrored) {
+  judge_->load(answering_parameters(engine_->save()));
+  std::vector<int32_t> truth;
+  for (const int64_t i : val_samples_) truth.push_back(val_split_->labels()[static_cast<size_t>(i)]);
+  const auto n = static_cast<double>(truth.size());
+  const auto scores = [&](std::span<const WeightedView> views) {
+    return score_samples(*judge_, graph_, graph_.output(), *val_split_, val_samples_, judge_batch_, views);
+  };
+  Score score;
+  const std::vector<float> logits = scores(plain_view());
+  score.accuracy = static_cast<double>(count_top(logits, truth, graph_.classes, 1)) / n;
+  score.loss = log_loss(softmax(logits, graph_.classes), truth, graph_.classes);
+  if (mirrored) {
+    WeightedView view;
+    view.view.flip = true;
+    score.mirrored = static_cast<double>(count_top(scores(std::vector{view}), truth, graph_.classes, 1)) / n;
+  }
+  return score;
+}
+
+bool Run::better(const Score& score) const {
+  return best_.tensors.empty() || score.accuracy > state_.best_accuracy ||
+         (score.accuracy == state_.best_accuracy && score.loss < state_.best_loss);
+}
+
+void Run::end_epoch() {
+  EpochRecord record;
+  record.epoch = state_.epoch + 1;
+  record.train_loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.seen));
+  record.train_accuracy = static_cast<double>(state_.correct) / static_cast<double>(std::max<int64_t>(1, state_.seen));
+  record.seconds = seconds_since(epoch_begun_);
+  record.images_per_second = static_cast<double>(state_.seen) / record.seconds;
+  record.lr = options_.lr * schedule_factor(options_.schedule, progress());
+  state_.train_accuracy = record.train_accuracy;
+  state_.train_loss = record.train_loss;
+  if (val_samples_.empty()) {
+    record.best = true;
+  } else {
+    const bool ask = options_.flip_auto && state_.mirror == static_cast<int>(Mirror::undecided);
+    const Score score = validate(ask);
+    record.val_loss = score.loss;
+    record.val_accuracy = score.accuracy;
+    if (ask) {
+      state_.mirror = static_cast<int>(judge_mirror(score.accuracy, score.mirrored, majority_));
+      record.note = fmt::format("mirrored accuracy {:.4f}: {}", score.mirrored,
+                                state_.mirror == static_cast<int>(Mirror::harmless)  ? "mirroring joins"
+                                : state_.mirror == static_cast<int>(Mirror::harmful) ? "no mirroring"
+                                                                                     : "not decided yet");
+    }
+    record.best = better(score);
+    if (record.best) {
+      best_ = answering_parameters(engine_->save());
+      state_.best_accuracy = score.accuracy;
+      state_.best_loss = score.loss;
+      state_.best_epoch = record.epoch;
+    }
+  }
+  ++state_.epoch;
+  state_.step = state_.seen = state_.correct = 0;
+  state_.loss_sum = 0;
+  hooks_.on_epoch(record);
+}
+
+void Run::save_checkpoint() {
+  checkpointed_ = Clock::now();
+  if (setup_.checkpoint.empty()) return;
+  Checkpoint c{state_, engine_->save(), best_, options_json(options_), options_.net, data_.content_sha256()};
+  write_checkpoint(setup_.checkpoint, c, data_.meta(), graph_);
+}
+
+void Run::restore(const Checkpoint& c) {
+  if (c.dataset != data_.content_sha256()) {
+    fail(Exit::mismatch, "{}: belongs to another dataset; remove it or give another --checkpoint", setup_.checkpoint);
+  }
+  if (c.options != options_json(options_) || c.net != options_.net) {
+    fail(Exit::mismatch, "{}: was written with other options ({}); give those, or remove it to start afresh",
+         setup_.checkpoint, c.options);
+  }
+  engine_->load(c.parameters);
+  best_ = c.best;
+  state_ = c.state;
+}
+
+std::optional<Model> Run::operator()() {
+  std::optional<Checkpoint> old;
+  if (setup_.resume && !setup_.checkpoint.empty()) old = read_checkpoint(setup_.checkpoint);
+  if (old)
+    restore(*old);
+  else
+    start_parameters();
+  const double target = options_.target.empty() ? 2 : std::stod(options_.target.substr(options_.target.find('=') + 1));
+  const auto ended = [&] {
+    const bool out_of_time = options_.time_seconds > 0 && seconds_since(begun_) >= options_.time_seconds;
+    const bool stale =
+        options_.patience > 0 && !val_samples_.empty() && state_.epoch - state_.best_epoch >= options_.patience;
+    const bool reached = state_.best_epoch > 0 && state_.best_accuracy >= target;
+    return out_of_time || stale || reached || (options_.time_seconds <= 0 && state_.epoch >= options_.epochs);
+  };
+  begun_ = Clock::now();
+  while (!ended()) {
+    if (!run_epoch()) return std::nullopt;
+    end_epoch();
+    if (seconds_since(checkpointed_) >= setup_.checkpoint_seconds) save_checkpoint();
+  }
+  return finished_model();
+}
+
+Model Run::finished_model() {
+  Model model;
+  const DatasetMeta& meta = data_.meta();
+  model.task = meta.task;
+  model.net = options_.net;
+  model.graph = graph_json(graph_);
+  model.input = graph_.input;
+  model.weights = val_samples_.empty() ? answering_parameters(engine_->save()) : best_;
+  model.classes = meta.classes;
+  model.mean = meta.mean;
+  model.std = meta.std;
+  model.recipe = meta.recipe;
+  nlohmann::ordered_json metrics;
+  metrics["train"]["accuracy"]["value"] = state_.train_accuracy;
+  metrics["train"]["loss"]["value"] = state_.train_loss;
+  if (!val_samples_.empty()) {
+    const auto n = static_cast<int64_t>(val_samples_.size());
+    const Estimate e = proportion(std::llround(state_.best_accuracy * static_cast<double>(n)), n);
+    metrics["val"]["accuracy"] = {{"value", e.value}, {"low", e.low}, {"high", e.high}};
+    metrics["val"]["loss"]["value"] = state_.best_loss;
+    metrics["val"]["epoch"] = state_.best_epoch;
+  }
+  model.metrics = metrics.dump();
+  nlohmann::ordered_json provenance;
+  provenance["options"] = nlohmann::ordered_json::parse(options_json(options_));
+  provenance["mirrored"] =
+      state_.mirror == static_cast<int>(Mirror::harmless) || options_.augment.flip != AugmentSpec::Flip::none;
+  provenance["dataset"] = data_.content_sha256();
+  model.provenance = provenance.dump();
+  judge_->load(model.weights);
+  add_selftest(model, *judge_, graph_);
+  return model;
+}
+
+}  // namespace
+
+std::string EpochRecord::json() const {
+  nlohmann::ordered_json j;
+  j["epoch"] = epoch;
+  j["train_loss"] = train_loss;
+  j["train_accuracy"] = train_accuracy;
+  if (val_loss) j["val_loss"] = *val_loss;
+  if (val_accuracy) j["val_accuracy"] = *val_accuracy;
+  j["lr"] = lr;
+  j["seconds"] = seconds;
+  j["images_per_second"] = images_per_second;
+  j["best"] = best;
+  if (!note.empty()) j["note"] = note;
+  return j.dump();
+}
+
+std::optional<Model> train(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks) {
+  return Run(data, setup, hooks)();
+}
+
+}  // namespace lepton

@@ -1,0 +1,68 @@
+#pragma once
+// The training loop: steps, validation, the best model, checkpoints.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/model.h"
+#include "engine/engine.h"
+#include "train/options.h"
+
+namespace lepton {
+
+// One epoch, as logged: one JSON object a line, keys documented in lepton-train(1).
+struct EpochRecord {
+  int64_t epoch = 0;  // counted from 1
+  double train_loss = 0, train_accuracy = 0;
+  std::optional<double> val_loss, val_accuracy;
+  double lr = 0;  // at the epoch's last step
+  double seconds = 0, images_per_second = 0;
+  bool best = false;
+  std::string note;  // what was decided, such as on mirroring
+  std::string json() const;
+};
+
+// What the loop asks of and tells its caller.
+struct TrainHooks {
+  std::function<void(const EpochRecord&)> on_epoch = [](const EpochRecord&) {};
+  std::function<void(int64_t epoch, int64_t step, int64_t steps, double loss)> on_step = [](auto, auto, auto, auto) {};
+  std::function<void(const std::string&)> explain = [](const std::string&) {};  // decisions, for -v
+  std::function<bool()> stop = [] { return false; };                            // checked after every step
+  std::function<bool()> checkpoint_now = [] { return false; };
+};
+
+struct TrainSetup {
+  TrainOptions options;
+  std::string device = "auto";
+  int threads = 0;
+  std::string checkpoint;          // where checkpoints go; empty = none
+  double checkpoint_seconds = 60;  // least time between checkpoints at ends of epochs
+  bool resume = false;             // go on from the checkpoint if there is one
+  const Model* initial = nullptr;  // fine-tune: its weights where names and shapes agree
+};
+
+// nullopt: stopped by hooks.stop, a checkpoint was written. Errors: failed (1) when the loss is not finite, naming the
+// step; mismatch (7) when the checkpoint or the initial model does not belong to this run.
+std::optional<Model> train(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks);
+
+// The samples held out for validation where the data has no val split, and the rest; both sorted. A stable choice: of
+// each class those whose content hash is smallest, equal contents together.
+struct HeldOut {
+  std::vector<int64_t> train, val;
+};
+HeldOut hold_out(const SplitData& split, std::span<const int64_t> samples, int64_t classes, const std::string& val);
+
+// Weights of the classes' losses: "none" (empty), "auto" (inverse frequency, mean 1 over samples), "NAME=W,...".
+std::vector<float> class_weights(const std::string& spec, const std::vector<std::string>& classes,
+                                 const SplitData& split, std::span<const int64_t> samples);
+
+// Learning rate and decay of every parameter at a step. progress in [0,1] of the run.
+struct Rates {
+  std::vector<float> rates, decays;
+};
+Rates rates_at(const Graph& graph, const TrainOptions& options, double progress, double epochs_done);
+
+}  // namespace lepton
