@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/random.h"
+#include "predict/scoring.h"
 
 namespace lepton {
 namespace {
@@ -51,15 +52,9 @@ Augment augment_of(const AugmentSpec& spec, const Shape& sample, uint64_t seed, 
 }
 
 Batch OwnedBatch::view() const {
-  Batch b;
-  b.n = n;
-  const auto floats = [&] { return std::span(reinterpret_cast<const float*>(x.data()), x.size() / 4); };
-  if (type == ElementType::u8) b.images = x;
-  if (type == ElementType::f32) b.rows = floats();
-  if (type == ElementType::i32) b.tokens = std::span(reinterpret_cast<const int32_t*>(x.data()), x.size() / 4);
+  Batch b = batch_of(type, n, x, augment);
   b.labels = labels;
   b.weights = weights;
-  b.augment = augment;
   return b;
 }
 

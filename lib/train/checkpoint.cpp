@@ -1,18 +1,14 @@
 #include "train/checkpoint.h"
 
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/random.h"
 
 namespace lepton {
 namespace {
 
 constexpr const char* kBest = "best/";
-constexpr int64_t kSelftestSamples = 4;
 
 // "conv1/kernel.momentum" and "optimizer.steps" are state, "conv1/kernel" is not.
 bool is_state(const std::string& name) { return name.substr(name.rfind('/') + 1).find('.') != std::string::npos; }
@@ -48,23 +44,6 @@ TrainState parse_state(const std::string& text) {
   j.at("best_epoch").get_to(s.best_epoch);
   j.at("mirror").get_to(s.mirror);
   return s;
-}
-
-std::vector<float> answers(const Model& model, Engine& engine, const Graph& graph) {
-  const auto elements = static_cast<size_t>(graph.input.elements()), classes = static_cast<size_t>(graph.classes);
-  const size_t n = model.selftest_x.size() / elements;
-  std::vector<float> logits(n * classes);
-  std::vector<uint8_t> image(elements);
-  for (size_t i = 0; i < n; ++i) {
-    std::transform(model.selftest_x.begin() + static_cast<int64_t>(i * elements),
-                   model.selftest_x.begin() + static_cast<int64_t>((i + 1) * elements), image.begin(),
-                   [](float v) { return static_cast<uint8_t>(v); });
-    Batch batch;
-    batch.n = 1;
-    batch.images = image;
-    engine.infer(batch, graph.output(), std::span(logits).subspan(i * classes, classes));
-  }
-  return logits;
 }
 
 }  // namespace
@@ -114,26 +93,6 @@ std::optional<Checkpoint> read_checkpoint(const std::string& path) {
     }
   }
   return c;
-}
-
-void add_selftest(Model& model, Engine& engine, const Graph& graph) {
-  const int64_t elements = graph.input.elements();
-  model.selftest_x.resize(static_cast<size_t>(kSelftestSamples * elements));
-  for (size_t i = 0; i < model.selftest_x.size(); ++i) {
-    model.selftest_x[i] = static_cast<float>(random4(0, Stream::sample, 0, i).v[0] >> 24);
-  }
-  model.selftest_logits = answers(model, engine, graph);
-}
-
-double selftest_error(const Model& model, Engine& engine, const Graph& graph) {
-  if (model.selftest_x.empty()) return 0;
-  const std::vector<float> now = answers(model, engine, graph);
-  double worst = 0, scale = 1e-6;
-  for (size_t i = 0; i < now.size(); ++i) {
-    scale = std::max(scale, std::abs(static_cast<double>(model.selftest_logits[i])));
-    worst = std::max(worst, std::abs(static_cast<double>(now[i]) - static_cast<double>(model.selftest_logits[i])));
-  }
-  return worst / scale;
 }
 
 }  // namespace lepton

@@ -1,5 +1,5 @@
 #pragma once
-// A run that can go on: parameters, optimiser state, position, the best model so far. And a model's self-test.
+// A run that can go on: parameters, optimiser state, position, the best model so far.
 #include <optional>
 #include <string>
 
@@ -30,10 +30,5 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, con
                       const Graph& graph);
 // nullopt if there is no such file; mismatch if it is a model and no checkpoint.
 std::optional<Checkpoint> read_checkpoint(const std::string& path);
-
-// Fills selftest_x and selftest_logits with four synthetic inputs and the engine's answers to them.
-void add_selftest(Model& model, Engine& engine, const Graph& graph);
-// Largest |difference| of the engine's answers from the stored ones, over the largest |stored logit|; 0 without a test.
-double selftest_error(const Model& model, Engine& engine, const Graph& graph);
 
 }  // namespace lepton

@@ -8,8 +8,9 @@
 #include "base/error.h"
 #include "metrics/metrics.h"
 #include "net/parameters.h"
+#include "predict/predictor.h"
+#include "predict/scoring.h"
 #include "train/checkpoint.h"
-#include "train/scoring.h"
 
 namespace lepton {
 namespace {

@@ -1,11 +1,19 @@
-#include "train/scoring.h"
+#include "predict/scoring.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "train/batches.h"
-
 namespace lepton {
+
+Batch batch_of(ElementType type, int64_t n, std::span<const uint8_t> x, std::span<const Augment> augment) {
+  Batch b;
+  b.n = n;
+  if (type == ElementType::u8) b.images = x;
+  if (type == ElementType::f32) b.rows = {reinterpret_cast<const float*>(x.data()), x.size() / sizeof(float)};
+  if (type == ElementType::i32) b.tokens = {reinterpret_cast<const int32_t*>(x.data()), x.size() / sizeof(int32_t)};
+  b.augment = augment;
+  return b;
+}
 
 std::vector<WeightedView> plain_view() { return {{}}; }
 
@@ -43,23 +51,21 @@ std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node
   const auto width = static_cast<size_t>(graph.nodes[static_cast<size_t>(node)].shape.elements());
   const auto bytes = static_cast<size_t>(split.sample_shape().elements()) * element_size(split.type());
   std::vector<float> total(samples.size() * width), values(static_cast<size_t>(batch) * width);
-  OwnedBatch owned;
-  owned.type = split.type();
+  std::vector<uint8_t> x;
   for (size_t begin = 0; begin < samples.size(); begin += static_cast<size_t>(batch)) {
     const size_t n = std::min(static_cast<size_t>(batch), samples.size() - begin);
-    owned.n = static_cast<int64_t>(n);
-    owned.x.resize(n * bytes);
+    x.resize(n * bytes);
     for (size_t i = 0; i < n;) {  // neighbours in the file are read with one call
       size_t end = i + 1;
       while (end < n && samples[begin + end] == samples[begin + end - 1] + 1) ++end;
-      split.read(samples[begin + i], static_cast<int64_t>(end - i),
-                 std::span(owned.x).subspan(i * bytes, (end - i) * bytes));
+      split.read(samples[begin + i], static_cast<int64_t>(end - i), std::span(x).subspan(i * bytes, (end - i) * bytes));
       i = end;
     }
     for (const WeightedView& v : views) {
       const bool changed = v.view.dy || v.view.dx || v.view.flip;
-      owned.augment.assign(changed ? n : 0, v.view);
-      engine.infer(owned.view(), node, std::span(values).first(n * width));
+      const std::vector<Augment> augment(changed ? n : 0, v.view);
+      engine.infer(batch_of(split.type(), static_cast<int64_t>(n), x, augment), node,
+                   std::span(values).first(n * width));
       for (size_t i = 0; i < n * width; ++i) total[begin * width + i] += v.weight * values[i];
     }
   }

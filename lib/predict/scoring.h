@@ -7,6 +7,9 @@
 
 namespace lepton {
 
+// A batch over n samples stored as bytes of `type`, and their augmentation (empty = none).
+Batch batch_of(ElementType type, int64_t n, std::span<const uint8_t> x, std::span<const Augment> augment);
+
 // A view of every image and its weight in the average of logits.
 struct WeightedView {
   Augment view;
