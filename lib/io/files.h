@@ -35,10 +35,13 @@ int64_t file_size(int fd);
 // Fills the whole span or throws Error(integrity) ("name: ends at byte N").
 void read_at(int fd, std::span<uint8_t> bytes, int64_t offset, std::string_view name);
 void write_all(int fd, std::span<const uint8_t> bytes, std::string_view name);  // Error(output)
+void copy_to(int from, int to, std::string_view name);  // all of `from`, from its start; Error(output)
+std::filesystem::path temporary_folder();               // $TMPDIR or /tmp
 
 // An output written beside its target under ".NAME.lepton-PID-XXXXXX" and renamed onto it by commit(). Destroyed before
 // that, or killed, it leaves the target as it was; leftovers of dead processes are removed by the next output of that
-// name. Signal handlers may call unlink_pending_outputs(). For "-" a spool copied to standard output by commit().
+// name. Signal handlers may call unlink_pending_outputs(). "-" and devices get a spool that commit() copies to them; a
+// terminal is refused with Error(usage).
 class AtomicFile {
  public:
   explicit AtomicFile(std::string target);  // probes at once that the folder can be written; Error(output)
@@ -50,7 +53,9 @@ class AtomicFile {
   void commit();  // flush to disk, rename, flush the folder
 
  private:
-  std::string target_, temporary_;
+  std::string target_, temporary_, destination_;  // destination_: target_ behind symbolic links
+  bool through_spool_ = false;
+  FileDescriptor lock_;  // held while the temporary is ours
 };
 void unlink_pending_outputs() noexcept;  // async-signal-safe
 

@@ -1,0 +1,126 @@
+#include "io/hdf5_report.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace lepton {
+
+void ReportWriter::number(int64_t value) {
+  for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<uint8_t>(static_cast<uint64_t>(value) >> (8 * i)));
+}
+
+void ReportWriter::text(std::string_view value) {
+  number(static_cast<int64_t>(value.size()));
+  bytes.insert(bytes.end(), value.begin(), value.end());
+}
+
+namespace {
+
+class Reader {
+ public:
+  Reader(std::span<const uint8_t> bytes, const std::string& name) : bytes_(bytes), name_(name) {}
+
+  int64_t number(int64_t least, int64_t most) {
+    need(8);
+    uint64_t value = 0;
+    for (int i = 0; i < 8; ++i) value |= static_cast<uint64_t>(bytes_[at_ + static_cast<size_t>(i)]) << (8 * i);
+    at_ += 8;
+    const auto result = static_cast<int64_t>(value);
+    if (result < least || result > most) nonsense();
+    return result;
+  }
+  std::span<const uint8_t> take(int64_t count) {
+    need(count);
+    const auto taken = bytes_.subspan(at_, static_cast<size_t>(count));
+    at_ += static_cast<size_t>(count);
+    return taken;
+  }
+  std::string text() {
+    const auto taken = take(number(0, INT64_MAX));
+    return {taken.begin(), taken.end()};
+  }
+  [[noreturn]] void nonsense() const {
+    fail(Exit::integrity, "{}: damaged: HDF5's own reader could not make sense of it", name_);
+  }
+
+ private:
+  void need(int64_t count) const {
+    if (count < 0 || static_cast<uint64_t>(count) > bytes_.size() - at_) nonsense();
+  }
+  std::span<const uint8_t> bytes_;
+  const std::string& name_;
+  size_t at_ = 0;
+};
+
+constexpr int64_t kMostRank = 5;
+constexpr int64_t kMostExtent = int64_t{1} << 40;
+
+H5Data parse_shape(Reader& in) {
+  H5Data data;
+  data.type = static_cast<H5Type>(in.number(0, static_cast<int64_t>(H5Type::string)));
+  data.string_length = in.number(1, 1 << 20);
+  const int64_t rank = in.number(0, kMostRank);
+  int64_t total = data.string_length * static_cast<int64_t>(h5_type_size(data.type));
+  for (int64_t axis = 0; axis < rank; ++axis) {
+    data.dims.push_back(in.number(0, kMostExtent));
+    if (data.dims.back() > 0 && total > kMostExtent * 8 / data.dims.back()) in.nonsense();
+    total *= data.dims.back();
+  }
+  return data;
+}
+
+void parse_chunks(Reader& in, int64_t file_bytes, H5Data& data) {
+  data.fletcher = in.number(0, 1) == 1;
+  data.chunk_rows = in.number(1, kMostExtent);
+  const int64_t count = in.number(1, kMostExtent);
+  if (count != (data.rows() + data.chunk_rows - 1) / data.chunk_rows) in.nonsense();
+  if (data.row_bytes() > 0 && data.chunk_rows > file_bytes / data.row_bytes()) in.nonsense();
+  const int64_t bytes = data.chunk_rows * data.row_bytes() + (data.fletcher ? 4 : 0);
+  for (int64_t i = 0; i < count; ++i) {
+    H5Chunk chunk{i * data.chunk_rows, in.number(0, file_bytes), bytes};
+    if (chunk.bytes > file_bytes - chunk.offset) in.nonsense();
+    data.chunks.push_back(chunk);
+  }
+}
+
+}  // namespace
+
+int64_t H5Data::row_bytes() const {
+  int64_t product = string_length * static_cast<int64_t>(h5_type_size(type));
+  for (size_t axis = 1; axis < dims.size(); ++axis) product *= dims[axis];
+  return product;
+}
+
+void parse_report(std::span<const uint8_t> report, int64_t file_bytes, H5Contents& contents) {
+  Reader in(report, contents.name);
+  for (;;) {
+    const auto tag = static_cast<ReportTag>(in.number(0, static_cast<int64_t>(ReportTag::end)));
+    if (tag == ReportTag::end) return;
+    if (tag == ReportTag::refused) {
+      const int64_t status = in.number(0, 255);
+      const std::string why = in.text();
+      fail(status == static_cast<int>(Exit::mismatch) ? Exit::mismatch : Exit::integrity, "{}: {}", contents.name, why);
+    }
+    const std::string path = in.text();
+    if (tag == ReportTag::string_attribute) {
+      const std::string name = in.text();
+      contents.attributes[path][name] = in.text();
+    } else if (tag == ReportTag::number_attribute) {
+      const std::string name = in.text();
+      contents.attributes[path][name] = in.number(INT64_MIN, INT64_MAX);
+    } else {
+      H5Data data = parse_shape(in);
+      if (tag == ReportTag::bytes_follow) {
+        const auto bytes = in.take(data.total_bytes());
+        data.bytes.assign(bytes.begin(), bytes.end());
+      } else {
+        parse_chunks(in, file_bytes, data);
+      }
+      contents.data[path] = std::move(data);
+    }
+  }
+}
+
+}  // namespace lepton
