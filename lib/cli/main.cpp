@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/signals.h"
+#include "io/files.h"
 
 namespace lepton {
 namespace {
@@ -22,8 +23,6 @@ void say(const std::string& text) {
   const std::string line = std::string(g_program) + ": " + text + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
-
-struct BrokenPipe {};
 
 int finish(Exit status) {
   flush_output();
@@ -49,7 +48,10 @@ namespace {
 
 [[noreturn]] void output_failed() {
   const int error = errno;
-  if (error == EPIPE) throw BrokenPipe{};
+  if (error == EPIPE) {  // at once: threads may be waiting for input that never comes
+    unlink_pending_outputs();
+    _exit(kBrokenPipe);
+  }
   fail(Exit::output, "standard output: {}", std::strerror(error));
 }
 
@@ -73,8 +75,6 @@ int run_main(const char* program, const std::function<Exit()>& body) {
     std::fflush(stdout);
     const int stopped = stop_requested();
     return stopped ? 128 + stopped : static_cast<int>(error.status());
-  } catch (const BrokenPipe&) {
-    _exit(kBrokenPipe);  // what stdout still buffers has no reader
   } catch (const std::bad_alloc&) {
     say("out of memory: use a smaller --batch, or fewer samples at once");
     return static_cast<int>(Exit::device);

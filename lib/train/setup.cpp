@@ -56,15 +56,15 @@ std::vector<float> class_weights(const std::string& spec, const std::vector<std:
   }
   for (const std::string& part : lepton::split(spec, ',')) {
     const size_t equals = part.rfind('=');
-    const auto value = equals == std::string::npos ? std::nullopt : parse_double(part.substr(equals + 1));
+    const double value = equals == std::string::npos ? -1 : parse_double(part.substr(equals + 1)).value_or(-1);
     const auto it = std::find(classes.begin(), classes.end(), part.substr(0, equals));
-    if (!value || *value < 0) fail(Exit::usage, "--class-weight {}: expected auto, none or NAME=WEIGHT,...", part);
+    if (!(value >= 0)) fail(Exit::usage, "--class-weight {}: expected auto, none or NAME=WEIGHT,...", part);
     if (it == classes.end()) {
       const std::string near = nearest(part.substr(0, equals), classes);
       fail(Exit::usage, "--class-weight {}: no class of that name{}", part,
            near.empty() ? "" : "; did you mean '" + near + "'?");
     }
-    weights[static_cast<size_t>(it - classes.begin())] = static_cast<float>(*value);
+    weights[static_cast<size_t>(it - classes.begin())] = static_cast<float>(value);
   }
   return weights;
 }
