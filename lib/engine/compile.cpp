@@ -6,7 +6,13 @@ namespace lepton {
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator) {
   if (device == "cpu" || device == "auto") return compile_cpu(graph, options, communicator);
-  fail(Exit::device, "no device `{}`; there is cpu", device);
+  if (device == "reference") {
+    if (communicator != nullptr && communicator->size() > 1) {
+      fail(Exit::device, "reference: runs alone, not as one of {} ranks; use --device cpu", communicator->size());
+    }
+    return compile_reference(graph, options);
+  }
+  fail(Exit::device, "no device `{}`; there are cpu, reference and auto", device);
 }
 
 ParameterSet answering_parameters(const ParameterSet& saved) {

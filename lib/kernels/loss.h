@@ -1,0 +1,52 @@
+#pragma once
+// Softmax cross-entropy with label smoothing (Szegedy et al. 2016): the target of class c is
+// (1 - smoothing) [c = label] + smoothing / classes. A label of -1 has no loss.
+#include <cmath>
+#include <cstdint>
+
+#include "base/hd.h"
+
+namespace lepton::kernels {
+
+// Index of the largest of `classes` logits, the first of equals.
+template <class T>
+LEPTON_HD int64_t largest(const T* logits, int64_t classes) {
+  int64_t best = 0;
+  for (int64_t c = 1; c < classes; ++c) {
+    if (logits[c] > logits[best]) best = c;
+  }
+  return best;
+}
+
+// log(sum of exp(logits)), safe from overflow. Sums in T.
+template <class T>
+LEPTON_HD T log_sum_exp(const T* logits, int64_t classes) {
+  const T top = logits[largest(logits, classes)];
+  T total = 0;
+  for (int64_t c = 0; c < classes; ++c) total += std::exp(logits[c] - top);
+  return top + std::log(total);
+}
+
+template <class T>
+struct CrossEntropy {
+  int64_t classes;
+  T smoothing;
+
+  LEPTON_HD T target(int64_t c, int64_t label) const {
+    return (c == label ? 1 - smoothing : T{0}) + smoothing / static_cast<T>(classes);
+  }
+  // Loss of one sample; 0 without a label.
+  LEPTON_HD T loss(const T* logits, int64_t label) const {
+    if (label < 0) return 0;
+    const T log_total = log_sum_exp(logits, classes);
+    T total = 0;
+    for (int64_t c = 0; c < classes; ++c) total += target(c, label) * (log_total - logits[c]);
+    return total;
+  }
+  // Derivative by one logit times `factor`, which is the sample's share of the batch's loss; 0 without a label.
+  LEPTON_HD T gradient(T logit, T log_total, int64_t c, int64_t label, T factor) const {
+    return label < 0 ? T{0} : factor * (std::exp(logit - log_total) - target(c, label));
+  }
+};
+
+}  // namespace lepton::kernels
