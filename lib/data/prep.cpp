@@ -1,0 +1,319 @@
+#include "data/prep.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/pipeline.h"
+#include "data/prep_scan.h"
+
+namespace lepton {
+namespace {
+
+constexpr size_t kNamedDuplicates = 5;
+
+// Rows of equal content: counted, and those that cross splits or classes remembered so that they can be named.
+struct Duplicates {
+  int64_t copies = 0, crossing = 0, conflicting = 0;
+  std::vector<std::pair<size_t, size_t>> named;  // pairs that cross splits
+  std::unordered_map<size_t, std::string> ids;   // of the rows in `named`
+};
+
+Duplicates find_duplicates(const std::vector<Row>& rows) {
+  std::vector<uint32_t> order;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (rows[r].state == RowState::good) order.push_back(static_cast<uint32_t>(r));
+  }
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return rows[a].digest != rows[b].digest ? rows[a].digest < rows[b].digest : a < b;
+  });
+  Duplicates duplicates;
+  for (size_t i = 1, first = 0; i < order.size(); ++i) {
+    const Row &original = rows[order[first]], &row = rows[order[i]];
+    if (original.digest != row.digest) {
+      first = i;
+      continue;
+    }
+    ++duplicates.copies;
+    if (original.label != row.label) ++duplicates.conflicting;
+    if (original.split == row.split) continue;
+    ++duplicates.crossing;
+    if (duplicates.named.size() == kNamedDuplicates) continue;
+    duplicates.named.emplace_back(order[first], order[i]);
+    duplicates.ids[order[first]];
+    duplicates.ids[order[i]];
+  }
+  return duplicates;
+}
+
+void report_duplicates(const Duplicates& duplicates, const std::vector<Row>& rows, const PrepHooks& hooks) {
+  if (duplicates.copies == 0) return;
+  hooks.note(fmt::format("{} files are exact copies of others", with_commas(duplicates.copies)));
+  if (duplicates.conflicting > 0) {
+    hooks.warn(
+        fmt::format("{} of the copies carry another class than the original", with_commas(duplicates.conflicting)));
+  }
+  if (duplicates.crossing == 0) return;
+  hooks.warn(fmt::format("{} of the copies lie in another split than the original: scores there will flatter",
+                         with_commas(duplicates.crossing)));
+  for (const auto& [a, b] : duplicates.named) {
+    const auto where = [&](size_t row) {
+      return fmt::format("{} ({})", duplicates.ids.at(row), kSplitNames[static_cast<size_t>(rows[row].split)]);
+    };
+    hooks.warn(fmt::format("  {} = {}", where(a), where(b)));
+  }
+  if (duplicates.crossing > std::ssize(duplicates.named)) {
+    hooks.warn(fmt::format("  and {} more", with_commas(duplicates.crossing - std::ssize(duplicates.named))));
+  }
+}
+
+// Sums in integers, so that neither order nor thread count can change mean and deviation.
+struct Sums {
+  std::array<uint64_t, 3> sum{}, squares{};
+  int64_t pixels = 0;
+};
+
+void sum_channels(ItemBlock::Entry& entry, int64_t channels) {
+  entry.sum = {};
+  entry.squares = {};
+  const auto step = static_cast<size_t>(channels);
+  for (size_t i = 0; i < entry.x.size(); i += step) {
+    for (size_t c = 0; c < step; ++c) {
+      const uint64_t v = entry.x[i + c];
+      entry.sum[c] += v;
+      entry.squares[c] += v * v;
+    }
+  }
+}
+
+void set_statistics(DatasetMeta& meta, const Sums& sums, int64_t channels) {
+  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
+    const auto n = static_cast<double>(std::max<int64_t>(sums.pixels, 1));
+    const auto spread = static_cast<__int128>(sums.squares[c]) * sums.pixels -
+                        static_cast<__int128>(sums.sum[c]) * static_cast<__int128>(sums.sum[c]);
+    meta.mean.push_back(static_cast<float>(static_cast<double>(sums.sum[c]) / n));
+    // A channel that never varies (or no training split) is left unscaled rather than divided by zero.
+    meta.std.push_back(spread > 0 ? static_cast<float>(std::sqrt(static_cast<double>(spread)) / n) : 1.0F);
+  }
+}
+
+std::string provenance(const PrepOptions& options, const std::vector<Row>& rows) {
+  nlohmann::ordered_json json;
+  json["program"] = "lepton-prep";
+  json["version"] = options.version;
+  json["seed"] = options.seed;
+  if (options.width > 0) json["size"] = fmt::format("{}x{}", options.width, options.height);
+  if (options.resize) {
+    constexpr std::array<const char*, 3> kModes = {"fit", "crop", "stretch"};
+    json["resize"] = kModes[static_cast<size_t>(*options.resize)];
+  }
+  if (options.gray) json["gray"] = true;
+  if (std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.divided; })) {
+    const auto& p = options.shares.percent;
+    json["split"] = fmt::format("{:g}/{:g}/{:g}", p[0], p[1], p[2]);
+    if (!options.split_key.empty()) json["split-key"] = options.split_key;
+  }
+  if (!options.class_names.empty()) json["class-names"] = options.class_names;
+  return json.dump();
+}
+
+std::vector<InputError> plain(const std::vector<RowError>& errors) {
+  std::vector<InputError> list;
+  for (const RowError& error : errors) list.push_back(error.error);
+  return list;
+}
+
+class Preparation {
+ public:
+  Preparation(const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options, const PrepHooks& hooks)
+      : sources_(sources), options_(options), hooks_(hooks) {}
+
+  PrepResult run(const std::string& target) {
+    scan_ = scan_sources(sources_, options_, hooks_);
+    judge_labels();
+    judge_errors();
+    assign_splits(scan_, options_, hooks_);
+    judge_classes();
+    recipe_ = choose_recipe(scan_, options_);
+    duplicates_ = find_duplicates(scan_.rows);
+    DatasetWriter writer(target, recipe_.sample_shape(), ElementType::u8);
+    write_samples(writer);
+    judge_errors();
+    report_duplicates(duplicates_, scan_.rows, hooks_);
+    finish(writer);
+    return result_;
+  }
+
+ private:
+  int64_t inputs() const {
+    return std::count_if(scan_.rows.begin(), scan_.rows.end(),
+                         [](const Row& row) { return row.state != RowState::ignored; });
+  }
+  bool any_good() const {
+    return std::any_of(scan_.rows.begin(), scan_.rows.end(),
+                       [](const Row& row) { return row.state == RowState::good; });
+  }
+
+  // Images that lie in no class folder; names are met again only in a second pass, so they are counted here.
+  void judge_labels() {
+    if (std::none_of(scan_.rows.begin(), scan_.rows.end(),
+                     [](const Row& row) { return row.state == RowState::good && row.label < 0; })) {
+      return;
+    }
+    BlockFiller filler(
+        sources_, [&](size_t row) { return scan_.rows[row].state == RowState::good && scan_.rows[row].label < 0; });
+    for (ItemBlock block; filler.fill(block);) {
+      for (size_t i = 0; i < block.used; ++i) {
+        scan_.rows[block.entries[i].row].state = RowState::bad;
+        scan_.errors.push_back({block.entries[i].row, {block.entries[i].item.id, "lies in no class folder"}});
+      }
+    }
+  }
+
+  void judge_errors() {
+    std::stable_sort(scan_.errors.begin(), scan_.errors.end(), [](const RowError& a, const RowError& b) {
+      return a.row + 1 < b.row + 1;  // kNoRow + 1 is 0: folders first
+    });
+    const std::vector<InputError> errors = plain(scan_.errors);
+    const int64_t all = inputs();
+    const bool usable = any_good();
+    const bool allowed = options_.max_errors.allows(std::ssize(errors), all);
+    if (usable && allowed) return;
+    hooks_.report(errors);
+    if (!usable && errors.empty()) fail(Exit::no_input, "no images found: expected CLASS/IMAGE below a folder");
+    if (!usable) fail(Exit::no_input, "none of {} inputs is usable", with_commas(all));
+    fail(Exit::bad_inputs, "{} of {} inputs are bad, more than --max-errors allows: no dataset written",
+         with_commas(std::ssize(errors)), with_commas(all));
+  }
+
+  void judge_classes() {
+    std::vector<bool> seen(scan_.classes.size(), false);
+    for (const Row& row : scan_.rows) {
+      if (row.state == RowState::good && row.split == Split::train) seen[static_cast<size_t>(row.label)] = true;
+    }
+    const auto classes = std::count(seen.begin(), seen.end(), true);
+    if (classes == 0) {
+      hooks_.warn("no training samples: mean and standard deviation are left at 0 and 1");
+    } else if (classes == 1) {
+      const auto only = static_cast<size_t>(std::find(seen.begin(), seen.end(), true) - seen.begin());
+      fail(Exit::no_input, "all training images are of one class, '{}': at least two are needed, one folder each",
+           scan_.classes[only]);
+    }
+  }
+
+  void decode(ItemBlock::Entry& entry) const {
+    Item& item = entry.item;
+    const Row& row = scan_.rows[entry.row];
+    sources_[row.source]->load(item);
+    if (!item.problem.empty()) return;
+    if (sha256(item.bytes) != row.digest) {
+      fail(Exit::failed, "{}: changed while it was read: run again once nothing writes there", item.id);
+    }
+    try {
+      if (item.raw.rank() == 3) {
+        entry.x = apply_recipe(recipe_, Image{item.raw[0], item.raw[1], item.raw[2], item.bytes});
+      } else {
+        entry.x = apply_recipe(recipe_, item.bytes);
+      }
+    } catch (const Error& error) {
+      if (error.status() != Exit::bad_inputs) throw;
+      item.problem = error.what();
+    }
+    sum_channels(entry, recipe_.channels);
+  }
+
+  void write_samples(DatasetWriter& writer) {
+    BlockFiller filler(sources_, [&](size_t row) {
+      if (row >= scan_.rows.size()) fail(Exit::failed, "files appeared while they were read: run again");
+      return scan_.rows[row].state == RowState::good;
+    });
+    const int64_t total = std::ssize(scan_.rows);
+    run_in_order<ItemBlock>(
+        options_.threads, [&](ItemBlock& block) { return filler.fill(block); },
+        [&](ItemBlock& block) {
+          for (size_t i = 0; i < block.used; ++i) decode(block.entries[i]);
+        },
+        [&](ItemBlock& block) {
+          for (size_t i = 0; i < block.used; ++i) write(writer, block.entries[i]);
+          if (block.used > 0)
+            hooks_.progress("decoding", static_cast<int64_t>(block.entries[block.used - 1].row) + 1, total);
+          hooks_.checkpoint();
+        });
+  }
+
+  void write(DatasetWriter& writer, ItemBlock::Entry& entry) {
+    Row& row = scan_.rows[entry.row];
+    if (!entry.item.problem.empty()) {
+      row.state = RowState::bad;
+      scan_.errors.push_back({entry.row, {entry.item.id, entry.item.problem}});
+      return;
+    }
+    if (row.split == Split::train) {
+      for (size_t c = 0; c < sums_.sum.size(); ++c) {
+        sums_.sum[c] += entry.sum[c];
+        sums_.squares[c] += entry.squares[c];
+      }
+      sums_.pixels += recipe_.width * recipe_.height;
+    }
+    if (const auto named = duplicates_.ids.find(entry.row); named != duplicates_.ids.end()) {
+      named->second = entry.item.id;
+    }
+    writer.append(row.split, entry.x, row.label, entry.item.id, row.digest);
+    ++result_.in_split[static_cast<size_t>(row.split)];
+    ++result_.samples;
+  }
+
+  void finish(DatasetWriter& writer) {
+    DatasetMeta meta;
+    meta.classes = scan_.classes;
+    set_statistics(meta, sums_, recipe_.channels);
+    meta.recipe = recipe_.json();
+    meta.provenance = provenance(options_, scan_.rows);
+    meta.errors = plain(scan_.errors);
+    hooks_.report(meta.errors);
+    hooks_.checkpoint();
+    writer.finish(meta);
+    result_.errors = std::ssize(meta.errors);
+    result_.classes = meta.classes;
+    result_.sample = recipe_.sample_shape();
+  }
+
+  const std::vector<std::unique_ptr<Source>>& sources_;
+  const PrepOptions& options_;
+  const PrepHooks& hooks_;
+  Scan scan_;
+  Recipe recipe_;
+  Duplicates duplicates_;
+  Sums sums_;
+  PrepResult result_;
+};
+
+}  // namespace
+
+bool ErrorLimit::allows(int64_t errors, int64_t inputs) const {
+  const auto e = static_cast<double>(errors);
+  return percent ? e * 100 <= value * static_cast<double>(inputs) : e <= value;
+}
+
+ErrorLimit ErrorLimit::parse(const std::string& text) {
+  const bool percent = text.ends_with('%');
+  const auto value = parse_double(percent ? text.substr(0, text.size() - 1) : text);
+  const bool whole = percent || (value && *value == std::floor(*value));
+  if (!value || *value < 0 || (percent && *value > 100) || !whole) {
+    fail(Exit::usage, "--max-errors {}: expected a number of inputs, such as 10, or a share, such as 2%", text);
+  }
+  return {*value, percent};
+}
+
+PrepResult prepare(const std::vector<std::unique_ptr<Source>>& sources, const std::string& target,
+                   const PrepOptions& options, const PrepHooks& hooks) {
+  return Preparation(sources, options, hooks).run(target);
+}
+
+}  // namespace lepton

@@ -1,0 +1,329 @@
+#include "data/prep_scan.h"
+
+#include <regex.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/labels.h"
+#include "data/pipeline.h"
+
+namespace lepton {
+namespace {
+
+constexpr size_t kBlockItems = 64;
+constexpr size_t kBlockBytes = size_t{8} << 20;
+constexpr size_t kMostSizes = 4096;
+
+// A compiled --split-key.
+class SplitKey {
+ public:
+  explicit SplitKey(const std::string& pattern) : pattern_(pattern) {
+    if (pattern.empty()) return;
+    const int status = ::regcomp(&regex_, pattern.c_str(), REG_EXTENDED);
+    if (status == 0) return;
+    std::array<char, 200> why{};
+    ::regerror(status, &regex_, why.data(), why.size());
+    fail(Exit::usage, "--split-key '{}': {}", pattern, why.data());
+  }
+  SplitKey(const SplitKey&) = delete;
+  SplitKey& operator=(const SplitKey&) = delete;
+  ~SplitKey() {
+    if (!pattern_.empty()) ::regfree(&regex_);
+  }
+  bool empty() const { return pattern_.empty(); }
+  std::string operator()(const std::string& id) const {
+    std::array<regmatch_t, 2> match{};
+    if (::regexec(&regex_, id.c_str(), match.size(), match.data(), 0) != 0) {
+      fail(Exit::usage, "--split-key '{}' matches nothing in '{}'", pattern_, id);
+    }
+    const regmatch_t& part = match[1].rm_so >= 0 ? match[1] : match[0];
+    return id.substr(static_cast<size_t>(part.rm_so), static_cast<size_t>(part.rm_eo - part.rm_so));
+  }
+
+ private:
+  std::string pattern_;
+  regex_t regex_{};
+};
+
+// Hash, kind and size of one input; runs on any thread.
+void examine(const Source& source, const DecodeLimits& limits, ItemBlock::Entry& entry) {
+  Item& item = entry.item;
+  source.load(item);
+  entry.scanned.state = RowState::bad;
+  if (!item.problem.empty()) return;
+  entry.scanned.digest = sha256(item.bytes);
+  if (item.raw.rank() == 3) {
+    entry.height = item.raw[0];
+    entry.width = item.raw[1];
+    entry.channels = item.raw[2];
+    entry.scanned.state = RowState::good;
+    return;
+  }
+  if (image_format(item.bytes) == ImageFormat::unknown) {
+    item.problem = item.bytes.empty() ? "is empty" : "is neither a JPEG nor a PNG image";
+    entry.scanned.state = RowState::foreign;
+    return;
+  }
+  try {
+    const Image header = decode_image_header(item.bytes, limits);
+    entry.width = header.width;
+    entry.height = header.height;
+    entry.channels = header.channels;
+    entry.scanned.state = RowState::good;
+  } catch (const Error& error) {
+    item.problem = error.what();
+  }
+}
+
+struct GroupPlace {
+  int32_t label = -1;
+  std::optional<Split> split;
+};
+
+// Class and split of each group of one source; new classes are added to `names`.
+std::vector<GroupPlace> place_groups(const Source& source, const std::vector<bool>& images, const PrepOptions& options,
+                                     std::unordered_map<std::string, int32_t>& names) {
+  std::vector<Placement> placements;
+  const std::vector<std::string>& groups = source.groups();
+  const bool folders = source.kind() == GroupKind::folders || source.kind() == GroupKind::wrapped_folders;
+  const bool wrapped = source.kind() == GroupKind::wrapped_folders;
+  if (!options.labels.empty()) {
+    placements = folders ? place_splits(groups, images, wrapped) : std::vector<Placement>(groups.size());
+  } else if (folders) {
+    placements = place_folders(groups, images, wrapped, source.name);
+  } else {
+    for (size_t group = 0; group < groups.size(); ++group) {
+      std::string name = groups[group];
+      const auto number = parse_int(name);
+      if (number && !options.class_names.empty()) {
+        if (*number >= std::ssize(options.class_names) && images[group]) {
+          fail(Exit::usage, "--class-names has {} names, but {} has label {}", options.class_names.size(), source.name,
+               *number);
+        }
+        if (*number < std::ssize(options.class_names)) name = options.class_names[static_cast<size_t>(*number)];
+      }
+      placements.push_back({name, std::nullopt});
+    }
+  }
+  std::vector<GroupPlace> places;
+  for (size_t group = 0; group < groups.size(); ++group) {
+    const Placement& placement = placements[group];
+    if (placement.split && source.split && *placement.split != *source.split) {
+      fail(Exit::usage, "{}: was given as {}, but holds a folder '{}' of its own", source.name,
+           kSplitNames[static_cast<size_t>(*source.split)], groups[group]);
+    }
+    GroupPlace place;
+    place.split = source.split ? source.split : placement.split ? placement.split : source.named;
+    if (images[group] && !placement.class_name.empty()) {
+      place.label = names.try_emplace(placement.class_name, static_cast<int32_t>(names.size())).first->second;
+    }
+    places.push_back(place);
+  }
+  return places;
+}
+
+// Replaces provisional class numbers by the places of their names in the final order.
+std::vector<int32_t> order_classes(Scan& scan, const std::unordered_map<std::string, int32_t>& names,
+                                   const PrepOptions& options) {
+  std::vector<std::string> found;
+  for (const auto& [name, number] : names) found.push_back(name);
+  scan.classes = sorted_classes(found);
+  if (!options.class_names.empty()) {
+    for (const std::string& name : found) {
+      if (std::find(options.class_names.begin(), options.class_names.end(), name) == options.class_names.end()) {
+        const std::string near = nearest(name, options.class_names);
+        fail(Exit::usage, "--class-names lacks the class '{}'{}", name, near.empty() ? "" : " (near: '" + near + "')");
+      }
+    }
+    scan.classes = options.class_names;
+  }
+  std::vector<int32_t> order(names.size());
+  for (const auto& [name, number] : names) {
+    const auto at = std::find(scan.classes.begin(), scan.classes.end(), name);
+    order[static_cast<size_t>(number)] = static_cast<int32_t>(at - scan.classes.begin());
+  }
+  return order;
+}
+
+// Labels and splits of all rows, once every group is known.
+void place_rows(Scan& scan, const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options,
+                const std::vector<std::string>& list_classes) {
+  std::unordered_map<std::string, int32_t> names;
+  for (const std::string& name : list_classes) names.try_emplace(name, static_cast<int32_t>(names.size()));
+  std::vector<std::vector<GroupPlace>> places;
+  for (size_t s = 0; s < sources.size(); ++s) {
+    std::vector<bool> images(sources[s]->groups().size(), false);
+    const size_t end = s + 1 < sources.size() ? scan.first_row[s + 1] : scan.rows.size();
+    for (size_t row = scan.first_row[s]; row < end; ++row) {
+      if (scan.rows[row].state != RowState::foreign) images[static_cast<size_t>(scan.rows[row].group)] = true;
+    }
+    places.push_back(place_groups(*sources[s], images, options, names));
+  }
+  const std::vector<int32_t> order = order_classes(scan, names, options);
+  const bool listed = !options.labels.empty();
+  for (size_t r = 0; r < scan.rows.size(); ++r) {
+    Row& row = scan.rows[r];
+    const GroupPlace& place = places[row.source][static_cast<size_t>(row.group)];
+    if (!listed) row.label = place.label;
+    if (row.label >= 0) row.label = order[static_cast<size_t>(row.label)];
+    row.divided = !place.split;
+    if (place.split) row.split = *place.split;
+    if (row.state == RowState::foreign) row.state = !listed && place.label < 0 ? RowState::ignored : RowState::bad;
+  }
+}
+
+}  // namespace
+
+BlockFiller::BlockFiller(const std::vector<std::unique_ptr<Source>>& sources, std::function<bool(size_t)> wanted)
+    : sources_(sources), wanted_(std::move(wanted)) {}
+
+bool BlockFiller::fill(ItemBlock& block) {
+  block.used = 0;
+  size_t bytes = 0;
+  while (block.used < kBlockItems && bytes < kBlockBytes && source_ < sources_.size()) {
+    if (first_row_.size() == source_) {
+      first_row_.push_back(row_);
+      sources_[source_]->rewind();
+    }
+    if (block.entries.size() == block.used) block.entries.emplace_back();
+    ItemBlock::Entry& entry = block.entries[block.used];
+    if (!sources_[source_]->next(entry.item)) {
+      ++source_;
+      continue;
+    }
+    entry.row = row_++;
+    if (!wanted_(entry.row)) continue;
+    entry.scanned = {};
+    entry.scanned.source = static_cast<uint16_t>(source_);
+    entry.scanned.group = entry.item.group;
+    bytes += entry.item.bytes.size();
+    ++block.used;
+  }
+  return block.used > 0;
+}
+
+Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options,
+                  const PrepHooks& hooks) {
+  Scan scan;
+  const SplitKey key(options.split_key);
+  std::optional<LabelList> labels;
+  if (!options.labels.empty()) labels = LabelList::read(options.labels);
+  int64_t total = 0;
+  for (const auto& source : sources) {
+    total = total < 0 || source->count() < 0 ? -1 : total + source->count();
+    if (source->kind() == GroupKind::none && !labels) {
+      fail(Exit::usage, "a list of files has no class folders: give their labels with --labels FILE (id<TAB>label)");
+    }
+    for (const InputError& problem : source->problems) scan.errors.push_back({kNoRow, problem});
+  }
+  if (total > 0) scan.rows.reserve(static_cast<size_t>(total));
+
+  BlockFiller filler(sources, [](size_t) { return true; });
+  run_in_order<ItemBlock>(
+      options.threads, [&](ItemBlock& block) { return filler.fill(block); },
+      [&](ItemBlock& block) {
+        for (size_t i = 0; i < block.used; ++i) {
+          examine(*sources[block.entries[i].scanned.source], {options.max_pixels}, block.entries[i]);
+        }
+      },
+      [&](ItemBlock& block) {
+        for (size_t i = 0; i < block.used; ++i) {
+          ItemBlock::Entry& entry = block.entries[i];
+          Row& row = entry.scanned;
+          if (labels && row.state == RowState::good && (row.label = labels->find(entry.item.id)) < 0) {
+            row.state = RowState::bad;
+            entry.item.problem = "has no label in " + options.labels;
+          }
+          if (row.state == RowState::good) {
+            (entry.channels == 1 ? scan.gray : scan.colour) = true;
+            if (scan.sizes.size() < kMostSizes || scan.sizes.contains({entry.width, entry.height})) {
+              ++scan.sizes[{entry.width, entry.height}];
+            } else {
+              scan.many_sizes = true;
+            }
+          } else {
+            scan.errors.push_back({entry.row, {entry.item.id, entry.item.problem}});
+          }
+          if (!key.empty()) {
+            const std::string text = row.state == RowState::good ? key(entry.item.id) : "";
+            scan.keys.push_back(
+                salted_hash(options.seed, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+          }
+          scan.rows.push_back(row);
+        }
+        hooks.progress("reading", std::ssize(scan.rows), total);
+        hooks.checkpoint();
+      });
+  scan.first_row = filler.first_row();
+  scan.first_row.resize(sources.size(), scan.rows.size());
+
+  place_rows(scan, sources, options, labels ? labels->classes() : std::vector<std::string>{});
+  std::erase_if(scan.errors, [&](const RowError& error) {
+    return error.row != kNoRow && scan.rows[error.row].state == RowState::ignored;
+  });
+  if (labels && labels->unused() > 0) {
+    hooks.warn(fmt::format("{}: {} of {} rows name no input", options.labels, with_commas(labels->unused()),
+                           with_commas(labels->size())));
+  }
+  return scan;
+}
+
+void assign_splits(Scan& scan, const PrepOptions& options, const PrepHooks& hooks) {
+  std::vector<SplitSample> samples;
+  std::vector<uint64_t> hashes;
+  std::unordered_map<uint64_t, uint32_t> by_key, by_content;
+  for (size_t r = 0; r < scan.rows.size(); ++r) {
+    const Row& row = scan.rows[r];
+    if (row.state != RowState::good || !row.divided) continue;
+    samples.push_back({salted_hash(options.seed, row.digest), row.label, static_cast<uint32_t>(r)});
+  }
+  if (samples.empty()) {
+    if (options.shares_given) hooks.warn("--split has no effect: every input brings its split");
+    return;
+  }
+  if (!scan.keys.empty()) {
+    for (const SplitSample& sample : samples) hashes.push_back(scan.keys[sample.row]);
+    Grouping grouping(std::move(hashes));
+    for (uint32_t i = 0; i < samples.size(); ++i) {
+      grouping.join(by_key.try_emplace(scan.keys[samples[i].row], i).first->second, i);
+      grouping.join(by_content.try_emplace(samples[i].group, i).first->second, i);
+    }
+    for (uint32_t i = 0; i < samples.size(); ++i) samples[i].group = grouping.group(i);
+    hooks.detail(fmt::format("--split-key: {} groups", with_commas(std::ssize(by_key))));
+  }
+  const std::vector<Split> splits = divide(samples, options.shares);
+  for (size_t i = 0; i < samples.size(); ++i) scan.rows[samples[i].row].split = splits[i];
+  hooks.detail(fmt::format("{} samples divided {:g}/{:g}/{:g} within each class by content",
+                           with_commas(std::ssize(samples)), options.shares.percent[0], options.shares.percent[1],
+                           options.shares.percent[2]));
+}
+
+Recipe choose_recipe(const Scan& scan, const PrepOptions& options) {
+  Recipe recipe;
+  recipe.max_pixels = options.max_pixels;
+  recipe.channels = scan.colour && !options.gray ? 3 : 1;
+  recipe.mode = options.resize.value_or(ResizeMode::fit);
+  recipe.width = options.width;
+  recipe.height = options.height;
+  recipe.resize = options.width > 0 || options.resize.has_value();
+  if (options.width == 0) {
+    const auto most = std::max_element(scan.sizes.begin(), scan.sizes.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (scan.sizes.size() > 1) {
+      int64_t images = 0;
+      for (const auto& [size, count] : scan.sizes) images += count;
+      fail(Exit::usage, "images come in {} sizes, {} of {} are {}x{}: say which with --size, such as --size {}x{}",
+           scan.many_sizes ? "thousands of" : std::to_string(scan.sizes.size()), with_commas(most->second),
+           with_commas(images), most->first.first, most->first.second, std::min<int64_t>(most->first.first, 256),
+           std::min<int64_t>(most->first.second, 256));
+    }
+    recipe.width = most->first.first;
+    recipe.height = most->first.second;
+  }
+  return recipe;
+}
+
+}  // namespace lepton

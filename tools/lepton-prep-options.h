@@ -1,0 +1,33 @@
+#pragma once
+// What lepton-prep can be asked.
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/prep.h"
+
+namespace lepton {
+
+struct PrepCommand {
+  std::string output;  // "" with check, stats or export_to of a dataset
+  std::vector<std::string> inputs, train, val, test;
+  std::string files_from, files0_from, labels;
+  std::string split, split_key, class_names, size, resize, max_errors, error_report, depfile;
+  bool gray = false, stats = false;
+  std::string type = "image";
+  int64_t max_pixels = 100'000'000, max_members = 10'000'000, max_file_bytes = int64_t{1} << 28;
+  std::string check, export_to;
+  int64_t export_limit = 0;
+};
+
+// Adds every option of lepton-prep that not all tools share.
+void add_prep_options(CLI::App& app, PrepCommand& command);
+
+// The options that steer prepare(); Error(usage) names the option whose value cannot be.
+PrepOptions prep_options(const PrepCommand& command);
+
+// The inputs named by operands and by --train, --val and --test.
+std::vector<InputSpec> prep_inputs(const PrepCommand& command);
+
+}  // namespace lepton
