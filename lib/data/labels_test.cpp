@@ -60,7 +60,7 @@ TEST(PlaceFolders, ClassAndSplitComeFromWholeFolderNames) {
 }
 
 TEST(PlaceFolders, FoldersWithoutImagesHaveNoSay) {
-  EXPECT_EQ(told(place_folders({"", "train/cat", "docs"}, {false, true, false}, false, "x")), " train:cat : ");
+  EXPECT_EQ(told(place_folders({"", "train/cat", "docs"}, {false, true, false}, false, "x")), " train:cat  ");
   EXPECT_EQ(told(place_folders({"", "cat"}, {true, true}, false, "x")), " cat ");
 }
 
