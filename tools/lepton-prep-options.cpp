@@ -62,6 +62,9 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   app.add_option("--check", c.check, "read a whole dataset and verify it")->type_name("FILE.h5")->group(kDatasets);
   app.add_flag("--stats", c.stats, "print samples per class and split, of the dataset written or given")
       ->group(kDatasets);
+  app.add_option("--list", c.list, "print id, label and split of every sample")
+      ->type_name("FILE.h5[:split]")
+      ->group(kDatasets);
   app.add_option("--export", c.export_to, "write the images of a dataset (FILE.h5[:split]) as PNG into DIR")
       ->type_name("DIR")
       ->group(kDatasets);
@@ -111,6 +114,27 @@ PrepOptions prep_options(const PrepCommand& command) {
   }
   if (!command.max_errors.empty()) options.max_errors = ErrorLimit::parse(command.max_errors);
   return options;
+}
+
+void check_prep_command(const PrepCommand& command) {
+  if (command.type != "image") fail(Exit::usage, "--type {}: this version prepares images only", command.type);
+  const bool inputs = !command.inputs.empty() || !command.train.empty() || !command.val.empty() ||
+                      !command.test.empty() || !command.files_from.empty() || !command.files0_from.empty();
+  const int looks = !command.check.empty() + !command.list.empty() + !command.export_to.empty();
+  if (looks > 1) fail(Exit::usage, "--check, --list and --export: one at a time");
+  if (looks == 1 && !command.output.empty())
+    fail(Exit::usage, "--check, --list and --export write no dataset: leave out -o");
+  if (command.export_limit < 0) fail(Exit::usage, "--export-limit {}: expected 0 or more", command.export_limit);
+  const bool of_dataset = !command.export_to.empty() || (command.stats && command.output.empty());
+  if (of_dataset && command.inputs.size() != 1) {
+    fail(Exit::usage, "{}: expected one dataset, FILE.h5", command.stats ? "--stats without -o" : "--export");
+  }
+  if (looks > 0 || of_dataset) return;
+  if (!inputs) fail(Exit::usage, "nothing to read: expected INPUT (a folder, an archive, ...); see --help");
+  if (command.output.empty()) fail(Exit::usage, "expected -o FILE.h5 (or -o - for a pipe)");
+  if (command.stats && command.output == "-") {
+    fail(Exit::usage, "--stats with -o -: standard output is taken by the dataset");
+  }
 }
 
 std::vector<InputSpec> prep_inputs(const PrepCommand& command) {

@@ -10,14 +10,14 @@
 namespace lepton {
 
 struct PrepCommand {
-  std::string output;  // "" with check, stats or export_to of a dataset
+  std::string output;  // "" where a dataset is only looked at
   std::vector<std::string> inputs, train, val, test;
   std::string files_from, files0_from, labels;
-  std::string split, split_key, class_names, size, resize, max_errors, error_report, depfile;
+  std::string split, split_key, class_names, size, resize, max_errors, error_report;
   bool gray = false, stats = false;
   std::string type = "image";
   int64_t max_pixels = 100'000'000, max_members = 10'000'000, max_file_bytes = int64_t{1} << 28;
-  std::string check, export_to;
+  std::string check, list, export_to;
   int64_t export_limit = 0;
 };
 
@@ -26,6 +26,9 @@ void add_prep_options(CLI::App& app, PrepCommand& command);
 
 // The options that steer prepare(); Error(usage) names the option whose value cannot be.
 PrepOptions prep_options(const PrepCommand& command);
+
+// Error(usage) for options that do not go together.
+void check_prep_command(const PrepCommand& command);
 
 // The inputs named by operands and by --train, --val and --test.
 std::vector<InputSpec> prep_inputs(const PrepCommand& command);

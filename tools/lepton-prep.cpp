@@ -1,18 +1,23 @@
 // lepton-prep: files of images in, one dataset out; also checks, counts, lists and exports datasets.
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include <cctype>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
+#include <optional>
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/inputs.h"
+#include "cli/lock.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
 #include "data/dataset.h"
 #include "io/files.h"
 #include "io/image.h"
-#include "io/walk.h"
 #include "lepton-prep-options.h"
 
 namespace lepton {
@@ -54,12 +59,11 @@ void print_stats(const std::string& path) {
     if (data == nullptr) continue;
     for (const int32_t label : data->labels()) ++counts[s][label < 0 ? classes.size() : static_cast<size_t>(label)];
   }
-  std::cout << "class\ttrain\tval\ttest\n";
+  print("class\ttrain\tval\ttest\n");
   for (size_t c = 0; c <= classes.size(); ++c) {
     if (c == classes.size() && counts[0][c] + counts[1][c] + counts[2][c] == 0) break;
-    std::cout << (c < classes.size() ? escape_tsv(classes[c]) : "(unlabelled)");
-    for (const auto& split_counts : counts) std::cout << '\t' << split_counts[c];
-    std::cout << '\n';
+    print(fmt::format("{}\t{}\t{}\t{}\n", c < classes.size() ? escape_tsv(classes[c]) : "(unlabelled)", counts[0][c],
+                      counts[1][c], counts[2][c]));
   }
 }
 
@@ -70,9 +74,9 @@ void list_samples(const std::string& text) {
     const SplitData* data = dataset.split(which);
     for (int64_t i = 0; data != nullptr && i < data->size(); ++i) {
       const int32_t label = data->labels()[static_cast<size_t>(i)];
-      std::cout << escape_tsv(data->id(i)) << '\t'
-                << (label < 0 ? "" : escape_tsv(dataset.meta().classes[static_cast<size_t>(label)])) << '\t'
-                << kSplitNames[static_cast<size_t>(which)] << '\n';
+      const std::string label_name = label < 0 ? "" : dataset.meta().classes[static_cast<size_t>(label)];
+      print(fmt::format("{}\t{}\t{}\n", escape_tsv(data->id(i)), escape_tsv(label_name),
+                        kSplitNames[static_cast<size_t>(which)]));
     }
   }
 }
@@ -164,12 +168,78 @@ std::vector<std::unique_ptr<Source>> open_all(const PrepCommand& command) {
   std::vector<std::unique_ptr<Source>> sources = open_sources(prep_inputs(command), limits);
   for (const auto& [list, nul] : {std::pair{command.files_from, false}, {command.files0_from, true}}) {
     if (list.empty()) continue;
-    const std::vector<std::string> paths = read_list(list, nul);
+    const std::vector<std::string> paths = read_names(list, nul ? '\0' : '\n');
     if (!paths.empty()) sources.push_back(open_list(paths, limits));
   }
   if (sources.empty()) fail(Exit::no_input, "the list of inputs is empty");
   return sources;
 }
 
+int usable_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+void make_dataset(const PrepCommand& command, const CommonOptions& common) {
+  PrepOptions options = prep_options(command);
+  options.seed = common.seed;
+  options.threads = common.threads > 0 ? common.threads : usable_threads();
+  options.version = LEPTON_VERSION;
+  const Lock lock(common.lock, common.lock_wait);
+  const std::vector<std::unique_ptr<Source>> sources = open_all(command);
+  keep_inputs(sources, command.output);
+  if (command.error_report == command.output) fail(Exit::usage, "--error-report and -o name the same file");
+
+  std::optional<Progress> progress;
+  std::string stage;
+  PrepHooks hooks;
+  hooks.warn = warn;
+  hooks.note = note;
+  hooks.detail = detail;
+  hooks.progress = [&](const char* what, int64_t done, int64_t total) {
+    if (stage != what) progress.emplace(stage = what);
+    progress->update(done, std::max<int64_t>(total, 0));
+  };
+  hooks.report = [&](const std::vector<InputError>& errors) { report_errors(errors, command.error_report); };
+  const PrepResult result = prepare(sources, command.output, options, hooks);
+  progress.reset();
+  note(describe(result));
+  if (!common.depfile.empty()) write_depfile(common.depfile, command.output, dependencies(sources, command));
+  if (command.stats) print_stats(command.output);
+}
+
+Exit run(int argc, char** argv) {
+  PrepCommand command;
+  CommandLine line({.name = "lepton-prep",
+                    .summary = "Turns files of images into a dataset.",
+                    .usage = "[options] -o OUT.h5 INPUT...",
+                    .example = "lepton-prep photos/ --size 32x32 --resize crop -o photos.h5",
+                    .essential = {"output", "size", "resize", "split", "split-key", "labels", "files-from",
+                                  "max-errors", "check", "stats", "threads"},
+                    .device = false});
+  add_prep_options(line.app(), command);
+  if (const std::optional<Exit> done = line.parse(argc, argv)) return *done;
+  catch_signals(false);
+  check_prep_command(command);
+  if (!command.check.empty()) {
+    Dataset::open(command.check).verify();
+    note(fmt::format("{}: whole and sound", command.check));
+  } else if (!command.list.empty()) {
+    list_samples(command.list);
+  } else if (!command.export_to.empty()) {
+    export_images(command.inputs[0], command.export_to, command.export_limit);
+  } else if (command.output.empty()) {
+    print_stats(command.inputs[0]);
+  } else {
+    make_dataset(command, line.common());
+  }
+  return Exit::ok;
+}
+
 }  // namespace
 }  // namespace lepton
+
+int main(int argc, char** argv) {
+  return lepton::run_main("lepton-prep", [&] { return lepton::run(argc, argv); });
+}

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "data/pipeline.h"
 #include "data/prep_scan.h"
+#include "io/files.h"
 
 namespace lepton {
 namespace {
@@ -66,10 +67,10 @@ void report_duplicates(const Duplicates& duplicates, const std::vector<Row>& row
     const auto where = [&](size_t row) {
       return fmt::format("{} ({})", duplicates.ids.at(row), kSplitNames[static_cast<size_t>(rows[row].split)]);
     };
-    hooks.warn(fmt::format("  {} = {}", where(a), where(b)));
+    hooks.warn(fmt::format("equal: {} and {}", where(a), where(b)));
   }
   if (duplicates.crossing > std::ssize(duplicates.named)) {
-    hooks.warn(fmt::format("  and {} more", with_commas(duplicates.crossing - std::ssize(duplicates.named))));
+    hooks.warn(fmt::format("and {} more", with_commas(duplicates.crossing - std::ssize(duplicates.named))));
   }
 }
 
@@ -135,6 +136,9 @@ class Preparation {
       : sources_(sources), options_(options), hooks_(hooks) {}
 
   PrepResult run(const std::string& target) {
+    {
+      const AtomicFile probe(target);
+    }  // an output that cannot be written shows before the long work
     scan_ = scan_sources(sources_, options_, hooks_);
     judge_labels();
     judge_errors();
@@ -243,7 +247,6 @@ class Preparation {
           for (size_t i = 0; i < block.used; ++i) write(writer, block.entries[i]);
           if (block.used > 0)
             hooks_.progress("decoding", static_cast<int64_t>(block.entries[block.used - 1].row) + 1, total);
-          hooks_.checkpoint();
         });
   }
 
@@ -277,7 +280,6 @@ class Preparation {
     meta.provenance = provenance(options_, scan_.rows);
     meta.errors = plain(scan_.errors);
     hooks_.report(meta.errors);
-    hooks_.checkpoint();
     writer.finish(meta);
     result_.errors = std::ssize(meta.errors);
     result_.classes = meta.classes;

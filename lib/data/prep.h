@@ -41,7 +41,6 @@ struct PrepOptions {
 struct PrepHooks {
   std::function<void(const std::string&)> warn, note, detail;
   std::function<void(const char* what, int64_t done, int64_t total)> progress;  // total -1 where unknown
-  std::function<void()> checkpoint;                            // called between blocks; may throw to end the run
   std::function<void(const std::vector<InputError>&)> report;  // every bad input, before the limit is judged
 };
 

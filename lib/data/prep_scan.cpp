@@ -255,7 +255,6 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const Pre
           scan.rows.push_back(row);
         }
         hooks.progress("reading", std::ssize(scan.rows), total);
-        hooks.checkpoint();
       });
   scan.first_row = filler.first_row();
   scan.first_row.resize(sources.size(), scan.rows.size());

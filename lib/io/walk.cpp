@@ -147,12 +147,4 @@ void FileTree::read(int64_t index, std::vector<uint8_t>& bytes, int64_t max_byte
   }
 }
 
-std::vector<std::string> read_list(const std::string& path, bool nul) {
-  const std::vector<uint8_t> bytes = read_file(path);
-  std::vector<std::string> entries =
-      split({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, nul ? '\0' : '\n');
-  std::erase(entries, "");
-  return entries;
-}
-
 }  // namespace lepton

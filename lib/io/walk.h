@@ -51,7 +51,4 @@ class FileTree {
   int64_t hidden_ = 0;
 };
 
-// The entries of a list file: lines, or with `nul` names ended by NUL; empty ones are skipped. "-" = standard input.
-std::vector<std::string> read_list(const std::string& path, bool nul);
-
 }  // namespace lepton

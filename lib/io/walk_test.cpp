@@ -76,13 +76,6 @@ TEST_F(Walk, ListedNamesAreSortedAndCheckedWhenRead) {
   EXPECT_THROW(tree.read(2, bytes, 10), Error);
 }
 
-TEST_F(Walk, ListFiles) {
-  put("lines", "b c\n\na\n");
-  put("nuls", std::string("b\nc\0a\0", 6));
-  EXPECT_EQ(read_list(root_ / "lines", false), (std::vector<std::string>{"b c", "a"}));
-  EXPECT_EQ(read_list(root_ / "nuls", true), (std::vector<std::string>{"b\nc", "a"}));
-}
-
 TEST(WalkErrors, NoFolder) {
   try {
     FileTree::walk("/nonexistent/folder");

@@ -36,10 +36,11 @@ load helper
     for i in 0 1 2 3; do png "photos/cat/${person}_$i.png"; png "photos/dog/${person}_$i.png"; done
   done
   lepton-prep photos --split 60/20/20 --split-key '/([a-z]+)_' -o out.h5
-  lepton-prep --export images out.h5
+  lepton-prep --list out.h5 >samples
   for person in ann bob cyd dan eve; do
-    [ "$(find images -name "*${person}_*" | sed 's,.*/,,; s,[-].*,,' | sort -u | wc -l)" -eq 1 ]
+    [ "$(grep "/${person}_" samples | cut -f3 | sort -u | wc -l)" -eq 1 ]
   done
+  [ "$(cut -f3 samples | sort -u | wc -l)" -ge 2 ]
   run lepton-prep photos --split-key 'z[0-9]' -o out.h5
   expect 2 "matches nothing"
   run lepton-prep photos --split-key '(' -o out.h5
