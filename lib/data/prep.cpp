@@ -5,74 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numeric>
-#include <unordered_map>
+#include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "data/pipeline.h"
+#include "data/prep_duplicates.h"
+#include "data/prep_place.h"
 #include "data/prep_scan.h"
 #include "io/files.h"
 
 namespace lepton {
 namespace {
-
-constexpr size_t kNamedDuplicates = 5;
-
-// Rows of equal content: counted, and those that cross splits or classes remembered so that they can be named.
-struct Duplicates {
-  int64_t copies = 0, crossing = 0, conflicting = 0;
-  std::vector<std::pair<size_t, size_t>> named;  // pairs that cross splits
-  std::unordered_map<size_t, std::string> ids;   // of the rows in `named`
-};
-
-Duplicates find_duplicates(const std::vector<Row>& rows) {
-  std::vector<uint32_t> order;
-  for (size_t r = 0; r < rows.size(); ++r) {
-    if (rows[r].state == RowState::good) order.push_back(static_cast<uint32_t>(r));
-  }
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return rows[a].digest != rows[b].digest ? rows[a].digest < rows[b].digest : a < b;
-  });
-  Duplicates duplicates;
-  for (size_t i = 1, first = 0; i < order.size(); ++i) {
-    const Row &original = rows[order[first]], &row = rows[order[i]];
-    if (original.digest != row.digest) {
-      first = i;
-      continue;
-    }
-    ++duplicates.copies;
-    if (original.label != row.label) ++duplicates.conflicting;
-    if (original.split == row.split) continue;
-    ++duplicates.crossing;
-    if (duplicates.named.size() == kNamedDuplicates) continue;
-    duplicates.named.emplace_back(order[first], order[i]);
-    duplicates.ids[order[first]];
-    duplicates.ids[order[i]];
-  }
-  return duplicates;
-}
-
-void report_duplicates(const Duplicates& duplicates, const std::vector<Row>& rows, const PrepHooks& hooks) {
-  if (duplicates.copies == 0) return;
-  hooks.note(fmt::format("{} files are exact copies of others", with_commas(duplicates.copies)));
-  if (duplicates.conflicting > 0) {
-    hooks.warn(
-        fmt::format("{} of the copies carry another class than the original", with_commas(duplicates.conflicting)));
-  }
-  if (duplicates.crossing == 0) return;
-  hooks.warn(fmt::format("{} of the copies lie in another split than the original: scores there will flatter",
-                         with_commas(duplicates.crossing)));
-  for (const auto& [a, b] : duplicates.named) {
-    const auto where = [&](size_t row) {
-      return fmt::format("{} ({})", duplicates.ids.at(row), kSplitNames[static_cast<size_t>(rows[row].split)]);
-    };
-    hooks.warn(fmt::format("equal: {} and {}", where(a), where(b)));
-  }
-  if (duplicates.crossing > std::ssize(duplicates.named)) {
-    hooks.warn(fmt::format("and {} more", with_commas(duplicates.crossing - std::ssize(duplicates.named))));
-  }
-}
 
 // Sums in integers, so that neither order nor thread count can change mean and deviation.
 struct Sums {
@@ -230,6 +174,136 @@ class Preparation {
       item.problem = error.what();
     }
     sum_channels(entry, recipe_.channels);
+  }
+
+  // Something that needs the whole picture before the first sample can be written.
+  struct Surprise {};
+
+  // Loose files whose folders tell class and split are read, hashed, decoded and written in one go. False where that
+  // cannot be, or something turns up (a colour image among gray ones, another size, a file that is no image): nothing
+  // is kept then, and the two passes decide.
+  bool run_in_one_pass(const std::string& target) {
+    const std::optional<Places> places = places_from_names();
+    if (!places || !recipe_from_first_image()) return false;
+    try {
+      DatasetWriter writer(target, recipe_.sample_shape(), ElementType::u8);
+      scan_.classes = places->classes;
+      for (const auto& source : sources_) {
+        for (const InputError& problem : source->problems) scan_.errors.push_back({kNoRow, problem});
+      }
+      read_and_write(writer, *places);
+      judge_errors();
+      judge_classes();
+      duplicates_ = find_duplicates(scan_.rows);
+      name_duplicates();
+      report_duplicates(duplicates_, scan_.rows, hooks_);
+      finish(writer);
+      return true;
+    } catch (const Surprise&) {
+      scan_ = {};
+      sums_ = {};
+      result_ = {};
+      return false;
+    }
+  }
+
+  // Every folder's class and split, if the names alone tell them all.
+  std::optional<Places> places_from_names() const {
+    if (!options_.labels.empty() || !options_.split_key.empty() || options_.shares_given) return std::nullopt;
+    std::vector<std::vector<bool>> images;
+    for (const auto& source : sources_) {
+      if (!source->items_are_files || source->kind() != GroupKind::folders) return std::nullopt;
+      std::vector<bool> used(source->groups().size(), false);
+      source->rewind();
+      for (Item item; source->next(item);) used[static_cast<size_t>(item.group)] = true;
+      images.push_back(std::move(used));
+    }
+    std::optional<Places> places;
+    try {
+      places = place_groups(sources_, images, options_, {});
+    } catch (const Error&) {
+      return std::nullopt;  // perhaps because of folders without images, which only reading shows
+    }
+    for (size_t s = 0; s < images.size(); ++s) {
+      for (size_t group = 0; group < images[s].size(); ++group) {
+        const GroupPlace& place = places->groups[s][group];
+        if (images[s][group] && (place.label < 0 || !place.split)) return std::nullopt;
+      }
+    }
+    return places;
+  }
+
+  bool recipe_from_first_image() {
+    constexpr int kTried = 100;
+    int tried = 0;
+    for (const auto& source : sources_) {
+      source->rewind();
+      for (Item item; tried < kTried && source->next(item); ++tried) {
+        try {
+          source->load(item);
+          const Image first = decode_image_header(item.bytes, {options_.max_pixels});
+          Scan seen;
+          seen.sizes[{first.width, first.height}] = 1;
+          (first.channels == 1 ? seen.gray : seen.colour) = true;
+          recipe_ = choose_recipe(seen, options_);
+          return true;
+        } catch (const Error& error) {
+          if (error.status() != Exit::bad_inputs) throw;
+        }
+      }
+    }
+    return false;
+  }
+
+  // Reads, hashes and decodes one file; runs on any thread.
+  void decode_unscanned(ItemBlock::Entry& entry, const Places& places) const {
+    Item& item = entry.item;
+    Row& row = entry.scanned;
+    const GroupPlace& place = places.groups[row.source][static_cast<size_t>(row.group)];
+    row.label = place.label;
+    row.split = *place.split;
+    sources_[row.source]->load(item);
+    if (!item.problem.empty()) return;
+    if (image_format(item.bytes) == ImageFormat::unknown) throw Surprise{};
+    row.digest = sha256(item.bytes);
+    try {
+      Image image = decode_image(item.bytes, {recipe_.max_pixels});
+      if (image.channels > recipe_.channels && !options_.gray) throw Surprise{};
+      const bool same_size = image.width == recipe_.width && image.height == recipe_.height;
+      if (!same_size && options_.width == 0) throw Surprise{};
+      entry.x = apply_recipe(recipe_, std::move(image));
+      sum_channels(entry, recipe_.channels);
+    } catch (const Error& error) {
+      if (error.status() != Exit::bad_inputs) throw;
+      item.problem = error.what();
+    }
+  }
+
+  void read_and_write(DatasetWriter& writer, const Places& places) {
+    int64_t total = 0;
+    for (const auto& source : sources_) total += source->count();
+    scan_.rows.reserve(static_cast<size_t>(total));
+    BlockFiller filler(sources_, [](size_t) { return true; });
+    run_in_order<ItemBlock>(
+        options_.threads, [&](ItemBlock& block) { return filler.fill(block); },
+        [&](ItemBlock& block) {
+          for (size_t i = 0; i < block.used; ++i) decode_unscanned(block.entries[i], places);
+        },
+        [&](ItemBlock& block) {
+          for (size_t i = 0; i < block.used; ++i) {
+            scan_.rows.push_back(block.entries[i].scanned);
+            write(writer, block.entries[i]);
+          }
+          hooks_.progress("decoding", std::ssize(scan_.rows), total);
+        });
+  }
+
+  void name_duplicates() {
+    if (duplicates_.ids.empty()) return;
+    BlockFiller filler(sources_, [&](size_t row) { return duplicates_.ids.contains(row); });
+    for (ItemBlock block; filler.fill(block);) {
+      for (size_t i = 0; i < block.used; ++i) duplicates_.ids[block.entries[i].row] = block.entries[i].item.id;
+    }
   }
 
   void write_samples(DatasetWriter& writer) {

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "data/labels.h"
 #include "data/pipeline.h"
+#include "data/prep_place.h"
 
 namespace lepton {
 namespace {
@@ -78,97 +79,21 @@ void examine(const Source& source, const DecodeLimits& limits, ItemBlock::Entry&
   }
 }
 
-struct GroupPlace {
-  int32_t label = -1;
-  std::optional<Split> split;
-};
-
-// Class and split of each group of one source; new classes are added to `names`.
-std::vector<GroupPlace> place_groups(const Source& source, const std::vector<bool>& images, const PrepOptions& options,
-                                     std::unordered_map<std::string, int32_t>& names) {
-  std::vector<Placement> placements;
-  const std::vector<std::string>& groups = source.groups();
-  const bool folders = source.kind() == GroupKind::folders || source.kind() == GroupKind::wrapped_folders;
-  const bool wrapped = source.kind() == GroupKind::wrapped_folders;
-  if (!options.labels.empty()) {
-    placements = folders ? place_splits(groups, images, wrapped) : std::vector<Placement>(groups.size());
-  } else if (folders) {
-    placements = place_folders(groups, images, wrapped, source.name);
-  } else {
-    for (size_t group = 0; group < groups.size(); ++group) {
-      std::string name = groups[group];
-      const auto number = parse_int(name);
-      if (number && !options.class_names.empty()) {
-        if (*number >= std::ssize(options.class_names) && images[group]) {
-          fail(Exit::usage, "--class-names has {} names, but {} has label {}", options.class_names.size(), source.name,
-               *number);
-        }
-        if (*number < std::ssize(options.class_names)) name = options.class_names[static_cast<size_t>(*number)];
-      }
-      placements.push_back({name, std::nullopt});
-    }
-  }
-  std::vector<GroupPlace> places;
-  for (size_t group = 0; group < groups.size(); ++group) {
-    const Placement& placement = placements[group];
-    if (placement.split && source.split && *placement.split != *source.split) {
-      fail(Exit::usage, "{}: was given as {}, but holds a folder '{}' of its own", source.name,
-           kSplitNames[static_cast<size_t>(*source.split)], groups[group]);
-    }
-    GroupPlace place;
-    place.split = source.split ? source.split : placement.split ? placement.split : source.named;
-    if (images[group] && !placement.class_name.empty()) {
-      place.label = names.try_emplace(placement.class_name, static_cast<int32_t>(names.size())).first->second;
-    }
-    places.push_back(place);
-  }
-  return places;
-}
-
-// Replaces provisional class numbers by the places of their names in the final order.
-std::vector<int32_t> order_classes(Scan& scan, const std::unordered_map<std::string, int32_t>& names,
-                                   const PrepOptions& options) {
-  std::vector<std::string> found;
-  for (const auto& [name, number] : names) found.push_back(name);
-  scan.classes = sorted_classes(found);
-  if (!options.class_names.empty()) {
-    for (const std::string& name : found) {
-      if (std::find(options.class_names.begin(), options.class_names.end(), name) == options.class_names.end()) {
-        const std::string near = nearest(name, options.class_names);
-        fail(Exit::usage, "--class-names lacks the class '{}'{}", name, near.empty() ? "" : " (near: '" + near + "')");
-      }
-    }
-    scan.classes = options.class_names;
-  }
-  std::vector<int32_t> order(names.size());
-  for (const auto& [name, number] : names) {
-    const auto at = std::find(scan.classes.begin(), scan.classes.end(), name);
-    order[static_cast<size_t>(number)] = static_cast<int32_t>(at - scan.classes.begin());
-  }
-  return order;
-}
-
 // Labels and splits of all rows, once every group is known.
 void place_rows(Scan& scan, const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options,
                 const std::vector<std::string>& list_classes) {
-  std::unordered_map<std::string, int32_t> names;
-  for (const std::string& name : list_classes) names.try_emplace(name, static_cast<int32_t>(names.size()));
-  std::vector<std::vector<GroupPlace>> places;
-  for (size_t s = 0; s < sources.size(); ++s) {
-    std::vector<bool> images(sources[s]->groups().size(), false);
-    const size_t end = s + 1 < sources.size() ? scan.first_row[s + 1] : scan.rows.size();
-    for (size_t row = scan.first_row[s]; row < end; ++row) {
-      if (scan.rows[row].state != RowState::foreign) images[static_cast<size_t>(scan.rows[row].group)] = true;
-    }
-    places.push_back(place_groups(*sources[s], images, options, names));
+  std::vector<std::vector<bool>> images;
+  for (const auto& source : sources) images.emplace_back(source->groups().size(), false);
+  for (const Row& row : scan.rows) {
+    if (row.state != RowState::foreign) images[row.source][static_cast<size_t>(row.group)] = true;
   }
-  const std::vector<int32_t> order = order_classes(scan, names, options);
+  const Places places = place_groups(sources, images, options, list_classes);
+  scan.classes = places.classes;
   const bool listed = !options.labels.empty();
-  for (size_t r = 0; r < scan.rows.size(); ++r) {
-    Row& row = scan.rows[r];
-    const GroupPlace& place = places[row.source][static_cast<size_t>(row.group)];
+  for (Row& row : scan.rows) {
+    const GroupPlace& place = places.groups[row.source][static_cast<size_t>(row.group)];
     if (!listed) row.label = place.label;
-    if (row.label >= 0) row.label = order[static_cast<size_t>(row.label)];
+    if (listed && row.label >= 0) row.label = places.listed[static_cast<size_t>(row.label)];
     row.divided = !place.split;
     if (place.split) row.split = *place.split;
     if (row.state == RowState::foreign) row.state = !listed && place.label < 0 ? RowState::ignored : RowState::bad;

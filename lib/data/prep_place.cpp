@@ -1,0 +1,104 @@
+#include "data/prep_place.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "data/labels.h"
+
+namespace lepton {
+namespace {
+
+using Names = std::unordered_map<std::string, int32_t>;  // class name -> provisional number
+
+// Groups that are numbers or names of classes themselves.
+std::vector<Placement> place_classes(const Source& source, const std::vector<bool>& images,
+                                     const std::vector<std::string>& class_names) {
+  std::vector<Placement> placements;
+  for (size_t group = 0; group < source.groups().size(); ++group) {
+    std::string name = source.groups()[group];
+    const auto number = parse_int(name);
+    if (number && !class_names.empty()) {
+      if (*number < std::ssize(class_names)) {
+        name = class_names[static_cast<size_t>(*number)];
+      } else if (images[group]) {
+        fail(Exit::usage, "--class-names has {} names, but {} has label {}", class_names.size(), source.name, *number);
+      }
+    }
+    placements.push_back({name, std::nullopt});
+  }
+  return placements;
+}
+
+std::vector<Placement> placements_of(const Source& source, const std::vector<bool>& images,
+                                     const PrepOptions& options) {
+  const bool wrapped = source.kind() == GroupKind::wrapped_folders;
+  const bool folders = source.kind() == GroupKind::folders || wrapped;
+  if (!options.labels.empty()) {
+    return folders ? place_splits(source.groups(), images, wrapped) : std::vector<Placement>(source.groups().size());
+  }
+  return folders ? place_folders(source.groups(), images, wrapped, source.name)
+                 : place_classes(source, images, options.class_names);
+}
+
+std::vector<GroupPlace> place_source(const Source& source, const std::vector<bool>& images, const PrepOptions& options,
+                                     Names& names) {
+  std::vector<GroupPlace> places;
+  const std::vector<Placement> placements = placements_of(source, images, options);
+  for (size_t group = 0; group < placements.size(); ++group) {
+    const Placement& placement = placements[group];
+    if (placement.split && source.split && *placement.split != *source.split) {
+      fail(Exit::usage, "{}: was given as {}, but holds a folder '{}' of its own", source.name,
+           kSplitNames[static_cast<size_t>(*source.split)], source.groups()[group]);
+    }
+    GroupPlace place;
+    place.split = source.split ? source.split : placement.split ? placement.split : source.named;
+    if (images[group] && !placement.class_name.empty()) {
+      place.label = names.try_emplace(placement.class_name, static_cast<int32_t>(names.size())).first->second;
+    }
+    places.push_back(place);
+  }
+  return places;
+}
+
+std::vector<std::string> final_classes(const Names& names, const std::vector<std::string>& wanted) {
+  std::vector<std::string> found;
+  for (const auto& [name, number] : names) found.push_back(name);
+  found = sorted_classes(std::move(found));
+  if (wanted.empty()) return found;
+  for (const std::string& name : found) {
+    if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) continue;
+    const std::string near = nearest(name, wanted);
+    fail(Exit::usage, "--class-names lacks the class '{}'{}", name, near.empty() ? "" : " (near: '" + near + "')");
+  }
+  return wanted;
+}
+
+}  // namespace
+
+Places place_groups(const std::vector<std::unique_ptr<Source>>& sources, const std::vector<std::vector<bool>>& images,
+                    const PrepOptions& options, const std::vector<std::string>& listed) {
+  Places places;
+  Names names;
+  for (const std::string& name : listed) names.try_emplace(name, static_cast<int32_t>(names.size()));
+  for (size_t s = 0; s < sources.size(); ++s) {
+    places.groups.push_back(place_source(*sources[s], images[s], options, names));
+  }
+  places.classes = final_classes(names, options.class_names);
+  Names final_numbers;
+  for (const std::string& name : places.classes) {
+    final_numbers.try_emplace(name, static_cast<int32_t>(final_numbers.size()));
+  }
+  std::vector<int32_t> order(names.size());
+  for (const auto& [name, number] : names) order[static_cast<size_t>(number)] = final_numbers.at(name);
+  for (auto& groups : places.groups) {
+    for (GroupPlace& place : groups) {
+      if (place.label >= 0) place.label = order[static_cast<size_t>(place.label)];
+    }
+  }
+  places.listed.assign(order.begin(), order.begin() + std::ssize(listed));
+  return places;
+}
+
+}  // namespace lepton

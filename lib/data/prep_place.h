@@ -1,0 +1,29 @@
+#pragma once
+// Class and split of every group of every source, and the one list of classes.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/prep.h"
+
+namespace lepton {
+
+struct GroupPlace {
+  int32_t label = -1;          // class; -1: none
+  std::optional<Split> split;  // given; nothing: to be divided
+};
+
+struct Places {
+  std::vector<std::vector<GroupPlace>> groups;  // of each source
+  std::vector<std::string> classes;             // in their final order
+  std::vector<int32_t> listed;                  // class of each label of the list given
+};
+
+// images[source][group] says whether a group holds any image. Error(usage) or Error(no_input) for a layout that is not
+// clear, or names that --class-names lacks.
+Places place_groups(const std::vector<std::unique_ptr<Source>>& sources, const std::vector<std::vector<bool>>& images,
+                    const PrepOptions& options, const std::vector<std::string>& listed);
+
+}  // namespace lepton
