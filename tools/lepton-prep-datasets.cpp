@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
@@ -10,6 +11,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "data/dataset.h"
 #include "io/image.h"
 
@@ -54,11 +56,18 @@ void print_stats(const std::string& path) {
     if (data == nullptr) continue;
     for (const int32_t label : data->labels()) ++counts[s][label < 0 ? classes.size() : static_cast<size_t>(label)];
   }
-  print("class\ttrain\tval\ttest\n");
-  for (size_t c = 0; c <= classes.size(); ++c) {
-    if (c == classes.size() && counts[0][c] + counts[1][c] + counts[2][c] == 0) break;
-    print(fmt::format("{}\t{}\t{}\t{}\n", c < classes.size() ? escape_tsv(classes[c]) : "(unlabelled)", counts[0][c],
-                      counts[1][c], counts[2][c]));
+  const bool table = stdout_is_terminal();
+  size_t width = 5;
+  for (const std::string& name : classes) width = std::max(width, escape_tsv(name).size());
+  const auto row = [&](const std::string& name, const auto& train, const auto& val, const auto& test) {
+    print(table ? fmt::format("{:<{}} {:>9} {:>9} {:>9}\n", name, width, train, val, test)
+                : fmt::format("{}\t{}\t{}\t{}\n", name, train, val, test));
+  };
+  row("class", "train", "val", "test");
+  for (size_t c = 0; c < classes.size(); ++c) row(escape_tsv(classes[c]), counts[0][c], counts[1][c], counts[2][c]);
+  const size_t none = classes.size();
+  if (counts[0][none] + counts[1][none] + counts[2][none] > 0) {
+    row("(unlabelled)", counts[0][none], counts[1][none], counts[2][none]);
   }
 }
 

@@ -39,12 +39,19 @@ void report_errors(const std::vector<InputError>& errors, const std::string& fil
 
 // An output must be none of the files read.
 void keep_inputs(const std::vector<std::unique_ptr<Source>>& sources, const std::string& output) {
+  namespace fs = std::filesystem;
   std::error_code ignored;
+  if (!fs::exists(output, ignored)) return;
+  const auto check = [&](const std::string& file) {
+    if (fs::equivalent(file, output, ignored)) fail(Exit::usage, "{}: is an input too: name another output", output);
+  };
+  const std::string name = fs::path(output).filename();
   for (const auto& source : sources) {
-    for (const std::string& file : source->files) {
-      if (std::filesystem::equivalent(file, output, ignored)) {
-        fail(Exit::usage, "{}: is an input too: name another output", output);
-      }
+    for (const std::string& file : source->files) check(file);
+    if (!source->items_are_files) continue;
+    source->rewind();
+    for (Item item; source->next(item);) {
+      if (item.id.ends_with(name)) check(source->root + item.id);
     }
   }
 }

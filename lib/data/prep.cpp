@@ -25,15 +25,31 @@ struct Sums {
 };
 
 void sum_channels(ItemBlock::Entry& entry, int64_t channels) {
+  // Sums by position within 48 bytes, which is whole pixels for one and for three channels and whole vector registers.
+  constexpr size_t kPeriod = 48;
+  constexpr size_t kMostPeriods = 65536;  // as many squares of a byte fit into 32 bits
+  const auto step = static_cast<size_t>(channels);
+  const std::span<const uint8_t> x = entry.x;
   entry.sum = {};
   entry.squares = {};
-  const auto step = static_cast<size_t>(channels);
-  for (size_t i = 0; i < entry.x.size(); i += step) {
-    for (size_t c = 0; c < step; ++c) {
-      const uint64_t v = entry.x[i + c];
-      entry.sum[c] += v;
-      entry.squares[c] += v * v;
+  size_t at = 0;
+  while (x.size() - at >= kPeriod) {
+    std::array<uint32_t, kPeriod> sum{}, squares{};
+    for (size_t n = std::min((x.size() - at) / kPeriod, kMostPeriods); n > 0; --n, at += kPeriod) {
+      for (size_t k = 0; k < kPeriod; ++k) {
+        const uint32_t v = x[at + k];
+        sum[k] += v;
+        squares[k] += v * v;
+      }
     }
+    for (size_t k = 0; k < kPeriod; ++k) {
+      entry.sum[k % step] += sum[k];
+      entry.squares[k % step] += squares[k];
+    }
+  }
+  for (size_t k = 0; at < x.size(); ++at, ++k) {
+    entry.sum[k % step] += x[at];
+    entry.squares[k % step] += uint64_t{x[at]} * x[at];
   }
 }
 
@@ -80,9 +96,8 @@ class Preparation {
       : sources_(sources), options_(options), hooks_(hooks) {}
 
   PrepResult run(const std::string& target) {
-    {
-      const AtomicFile probe(target);
-    }  // an output that cannot be written shows before the long work
+    AtomicFile(std::string(target));  // an output that cannot be written shows before the long work
+    if (run_in_one_pass(target)) return result_;
     scan_ = scan_sources(sources_, options_, hooks_);
     judge_labels();
     judge_errors();
@@ -241,6 +256,7 @@ class Preparation {
       for (Item item; tried < kTried && source->next(item); ++tried) {
         try {
           source->load(item);
+          if (!item.problem.empty()) continue;
           const Image first = decode_image_header(item.bytes, {options_.max_pixels});
           Scan seen;
           seen.sizes[{first.width, first.height}] = 1;
@@ -389,6 +405,7 @@ ErrorLimit ErrorLimit::parse(const std::string& text) {
 
 PrepResult prepare(const std::vector<std::unique_ptr<Source>>& sources, const std::string& target,
                    const PrepOptions& options, const PrepHooks& hooks) {
+  if (sources.size() > UINT16_MAX) fail(Exit::usage, "{} inputs are more than {}", sources.size(), UINT16_MAX);
   return Preparation(sources, options, hooks).run(target);
 }
 

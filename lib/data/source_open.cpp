@@ -75,6 +75,7 @@ class Opener {
         images_[input.split ? static_cast<int>(*input.split) : -1].push_back(input.path);
       } else if (file.kind == FileKind::archive) {
         add(archive_source(std::move(file.fd), input.path, limits_), input, {input.path});
+        sources_.back()->named = split_of_file(input.path);
       } else {
         fail(Exit::no_input,
              "{}: is neither a folder, an archive (tar, zip), an IDX file, a CIFAR-10 batch nor an image (JPEG, PNG)",
@@ -95,7 +96,6 @@ class Opener {
   void add(std::unique_ptr<Source> source, const InputSpec& input, std::vector<std::string> files) {
     source->name = input.path;
     source->split = input.split;
-    source->named = split_of_file(input.path);
     source->files = std::move(files);
     sources_.push_back(std::move(source));
   }
@@ -146,7 +146,9 @@ class Opener {
         arrays = open_array({path, input.split}, file) || arrays;
       }
     }
-    if (!arrays) add(folder_source(input.path, limits_), input, {});
+    if (arrays) return;
+    add(folder_source(input.path, limits_), input, {});
+    sources_.back()->named = split_of_folder(base_name(input.path));
   }
 
   static std::vector<std::string> cifar_names(const std::string& batch) {
