@@ -13,56 +13,11 @@
 #include "data/prep_duplicates.h"
 #include "data/prep_place.h"
 #include "data/prep_scan.h"
+#include "data/prep_sums.h"
 #include "io/files.h"
 
 namespace lepton {
 namespace {
-
-// Sums in integers, so that neither order nor thread count can change mean and deviation.
-struct Sums {
-  std::array<uint64_t, 3> sum{}, squares{};
-  int64_t pixels = 0;
-};
-
-void sum_channels(ItemBlock::Entry& entry, int64_t channels) {
-  // Sums by position within 48 bytes, which is whole pixels for one and for three channels and whole vector registers.
-  constexpr size_t kPeriod = 48;
-  constexpr size_t kMostPeriods = 65536;  // as many squares of a byte fit into 32 bits
-  const auto step = static_cast<size_t>(channels);
-  const std::span<const uint8_t> x = entry.x;
-  entry.sum = {};
-  entry.squares = {};
-  size_t at = 0;
-  while (x.size() - at >= kPeriod) {
-    std::array<uint32_t, kPeriod> sum{}, squares{};
-    for (size_t n = std::min((x.size() - at) / kPeriod, kMostPeriods); n > 0; --n, at += kPeriod) {
-      for (size_t k = 0; k < kPeriod; ++k) {
-        const uint32_t v = x[at + k];
-        sum[k] += v;
-        squares[k] += v * v;
-      }
-    }
-    for (size_t k = 0; k < kPeriod; ++k) {
-      entry.sum[k % step] += sum[k];
-      entry.squares[k % step] += squares[k];
-    }
-  }
-  for (size_t k = 0; at < x.size(); ++at, ++k) {
-    entry.sum[k % step] += x[at];
-    entry.squares[k % step] += uint64_t{x[at]} * x[at];
-  }
-}
-
-void set_statistics(DatasetMeta& meta, const Sums& sums, int64_t channels) {
-  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
-    const auto n = static_cast<double>(std::max<int64_t>(sums.pixels, 1));
-    const auto spread = static_cast<__int128>(sums.squares[c]) * sums.pixels -
-                        static_cast<__int128>(sums.sum[c]) * static_cast<__int128>(sums.sum[c]);
-    meta.mean.push_back(static_cast<float>(static_cast<double>(sums.sum[c]) / n));
-    // A channel that never varies (or no training split) is left unscaled rather than divided by zero.
-    meta.std.push_back(spread > 0 ? static_cast<float>(std::sqrt(static_cast<double>(spread)) / n) : 1.0F);
-  }
-}
 
 std::string provenance(const PrepOptions& options, const std::vector<Row>& rows) {
   nlohmann::ordered_json json;
@@ -100,13 +55,14 @@ class Preparation {
     if (run_in_one_pass(target)) return result_;
     scan_ = scan_sources(sources_, options_, hooks_);
     judge_labels();
+    if (any_good() && !errors_allowed()) decode_for_errors();
     judge_errors();
     assign_splits(scan_, options_, hooks_);
     judge_classes();
     recipe_ = choose_recipe(scan_, options_);
     duplicates_ = find_duplicates(scan_.rows);
     DatasetWriter writer(target, recipe_.sample_shape(), ElementType::u8);
-    write_samples(writer);
+    decode_samples(&writer);
     judge_errors();
     report_duplicates(duplicates_, scan_.rows, hooks_);
     finish(writer);
@@ -118,6 +74,7 @@ class Preparation {
     return std::count_if(scan_.rows.begin(), scan_.rows.end(),
                          [](const Row& row) { return row.state != RowState::ignored; });
   }
+  bool errors_allowed() const { return options_.max_errors.allows(std::ssize(scan_.errors), inputs()); }
   bool any_good() const {
     return std::any_of(scan_.rows.begin(), scan_.rows.end(),
                        [](const Row& row) { return row.state == RowState::good; });
@@ -146,8 +103,7 @@ class Preparation {
     const std::vector<InputError> errors = plain(scan_.errors);
     const int64_t all = inputs();
     const bool usable = any_good();
-    const bool allowed = options_.max_errors.allows(std::ssize(errors), all);
-    if (usable && allowed) return;
+    if (usable && errors_allowed()) return;
     hooks_.report(errors);
     if (!usable && errors.empty()) fail(Exit::no_input, "no images found: expected CLASS/IMAGE below a folder");
     if (!usable) fail(Exit::no_input, "none of {} inputs is usable", with_commas(all));
@@ -188,7 +144,7 @@ class Preparation {
       if (error.status() != Exit::bad_inputs) throw;
       item.problem = error.what();
     }
-    sum_channels(entry, recipe_.channels);
+    entry.sums = sum_channels(entry.x, recipe_.channels);
   }
 
   // Something that needs the whole picture before the first sample can be written.
@@ -288,7 +244,7 @@ class Preparation {
       const bool same_size = image.width == recipe_.width && image.height == recipe_.height;
       if (!same_size && options_.width == 0) throw Surprise{};
       entry.x = apply_recipe(recipe_, std::move(image));
-      sum_channels(entry, recipe_.channels);
+      entry.sums = sum_channels(entry.x, recipe_.channels);
     } catch (const Error& error) {
       if (error.status() != Exit::bad_inputs) throw;
       item.problem = error.what();
@@ -308,7 +264,7 @@ class Preparation {
         [&](ItemBlock& block) {
           for (size_t i = 0; i < block.used; ++i) {
             scan_.rows.push_back(block.entries[i].scanned);
-            write(writer, block.entries[i]);
+            take(&writer, block.entries[i]);
           }
           hooks_.progress("decoding", std::ssize(scan_.rows), total);
         });
@@ -322,7 +278,16 @@ class Preparation {
     }
   }
 
-  void write_samples(DatasetWriter& writer) {
+  // No dataset will come of this, but every bad input is to be named, also those whose fault only decoding shows.
+  void decode_for_errors() {
+    recipe_ = Recipe{};
+    recipe_.width = recipe_.height = recipe_.channels = 1;
+    recipe_.resize = true;
+    recipe_.max_pixels = options_.max_pixels;
+    decode_samples(nullptr);
+  }
+
+  void decode_samples(DatasetWriter* writer) {
     BlockFiller filler(sources_, [&](size_t row) {
       if (row >= scan_.rows.size()) fail(Exit::failed, "files appeared while they were read: run again");
       return scan_.rows[row].state == RowState::good;
@@ -334,30 +299,26 @@ class Preparation {
           for (size_t i = 0; i < block.used; ++i) decode(block.entries[i]);
         },
         [&](ItemBlock& block) {
-          for (size_t i = 0; i < block.used; ++i) write(writer, block.entries[i]);
+          for (size_t i = 0; i < block.used; ++i) take(writer, block.entries[i]);
           if (block.used > 0)
             hooks_.progress("decoding", static_cast<int64_t>(block.entries[block.used - 1].row) + 1, total);
         });
   }
 
-  void write(DatasetWriter& writer, ItemBlock::Entry& entry) {
+  // One decoded item: counted, summed and, with a writer, written.
+  void take(DatasetWriter* writer, ItemBlock::Entry& entry) {
     Row& row = scan_.rows[entry.row];
     if (!entry.item.problem.empty()) {
       row.state = RowState::bad;
       scan_.errors.push_back({entry.row, {entry.item.id, entry.item.problem}});
       return;
     }
-    if (row.split == Split::train) {
-      for (size_t c = 0; c < sums_.sum.size(); ++c) {
-        sums_.sum[c] += entry.sum[c];
-        sums_.squares[c] += entry.squares[c];
-      }
-      sums_.pixels += recipe_.width * recipe_.height;
-    }
+    if (writer == nullptr) return;
+    if (row.split == Split::train) sums_.add(entry.sums);
     if (const auto named = duplicates_.ids.find(entry.row); named != duplicates_.ids.end()) {
       named->second = entry.item.id;
     }
-    writer.append(row.split, entry.x, row.label, entry.item.id, row.digest);
+    writer->append(row.split, entry.x, row.label, entry.item.id, row.digest);
     ++result_.in_split[static_cast<size_t>(row.split)];
     ++result_.samples;
   }
@@ -382,7 +343,7 @@ class Preparation {
   Scan scan_;
   Recipe recipe_;
   Duplicates duplicates_;
-  Sums sums_;
+  ChannelSums sums_;
   PrepResult result_;
 };
 

@@ -54,6 +54,7 @@ std::vector<GroupPlace> place_source(const Source& source, const std::vector<boo
     }
     GroupPlace place;
     place.split = source.split ? source.split : placement.split ? placement.split : source.named;
+    place.in_class = !placement.class_name.empty();
     if (images[group] && !placement.class_name.empty()) {
       place.label = names.try_emplace(placement.class_name, static_cast<int32_t>(names.size())).first->second;
     }

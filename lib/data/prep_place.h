@@ -12,6 +12,7 @@ namespace lepton {
 
 struct GroupPlace {
   int32_t label = -1;          // class; -1: none
+  bool in_class = false;       // it lies in a class folder, with images or without
   std::optional<Split> split;  // given; nothing: to be divided
 };
 

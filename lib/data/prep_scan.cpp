@@ -96,7 +96,7 @@ void place_rows(Scan& scan, const std::vector<std::unique_ptr<Source>>& sources,
     if (listed && row.label >= 0) row.label = places.listed[static_cast<size_t>(row.label)];
     row.divided = !place.split;
     if (place.split) row.split = *place.split;
-    if (row.state == RowState::foreign) row.state = !listed && place.label < 0 ? RowState::ignored : RowState::bad;
+    if (row.state == RowState::foreign) row.state = listed || place.in_class ? RowState::bad : RowState::ignored;
   }
 }
 
@@ -136,14 +136,16 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const Pre
   const SplitKey key(options.split_key);
   std::optional<LabelList> labels;
   if (!options.labels.empty()) labels = LabelList::read(options.labels);
-  int64_t total = 0;
+  int64_t total = 0, hidden = 0;
   for (const auto& source : sources) {
+    hidden += source->hidden;
     total = total < 0 || source->count() < 0 ? -1 : total + source->count();
     if (source->kind() == GroupKind::none && !labels) {
       fail(Exit::usage, "a list of files has no class folders: give their labels with --labels FILE (id<TAB>label)");
     }
     for (const InputError& problem : source->problems) scan.errors.push_back({kNoRow, problem});
   }
+  if (hidden > 0) hooks.detail(fmt::format("{} hidden names left out", with_commas(hidden)));
   if (total > 0) scan.rows.reserve(static_cast<size_t>(total));
 
   BlockFiller filler(sources, [](size_t) { return true; });
@@ -188,6 +190,9 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const Pre
   std::erase_if(scan.errors, [&](const RowError& error) {
     return error.row != kNoRow && scan.rows[error.row].state == RowState::ignored;
   });
+  const auto ignored =
+      std::count_if(scan.rows.begin(), scan.rows.end(), [](const Row& row) { return row.state == RowState::ignored; });
+  if (ignored > 0) hooks.note(fmt::format("{} files that are no images lie outside class folders: left out", ignored));
   if (labels && labels->unused() > 0) {
     hooks.warn(fmt::format("{}: {} of {} rows name no input", options.labels, with_commas(labels->unused()),
                            with_commas(labels->size())));

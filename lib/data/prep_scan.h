@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/prep.h"
+#include "data/prep_sums.h"
 
 namespace lepton {
 
@@ -58,7 +59,7 @@ struct ItemBlock {
     Row scanned;
     int64_t width = 0, height = 0, channels = 0;
     std::vector<uint8_t> x;
-    std::array<uint64_t, 3> sum{}, squares{};
+    ChannelSums sums;
   };
   std::vector<Entry> entries;
   size_t used = 0;

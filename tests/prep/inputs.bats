@@ -138,6 +138,11 @@ load helper
   echo text >photos/Thumbs.db
   run lepton-prep photos -o out.h5 --stats --max-errors 0
   expect 0 "$(printf 'cat\t8\t1\t1')"
+  expect 0 "1 files that are no images lie outside class folders"
+  mkdir photos/heic
+  echo text >photos/heic/a.heic
+  run lepton-prep photos -o out.h5
+  expect 3 "heic/a.heic"
 }
 
 @test "names with spaces, tabs and newlines" {
