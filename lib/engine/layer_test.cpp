@@ -22,6 +22,7 @@ class Row {
     if (row.augmented) samples.augment(row.input);
     if (row.weighted) samples.weigh();
     options.batch = row.room;
+    options.threads = 1;  // many small layers; engine_test.cpp runs several threads
     options.seed = 7;
     options.training = true;
     options.optimizer.momentum = 0;
