@@ -39,7 +39,8 @@ ParameterSet read_tensors(const H5Contents& file, const std::string& prefix) {
 Shape input_of(const H5Contents& file, const std::string& graph) {
   try {
     Shape shape;
-    for (const auto& extent : nlohmann::json::parse(graph).at("input")) shape.push_back(extent.get<int64_t>());
+    const nlohmann::json json = nlohmann::json::parse(graph);
+    for (const auto& extent : json.at("input")) shape.push_back(extent.get<int64_t>());
     return shape;
   } catch (const nlohmann::json::exception& error) {
     fail(Exit::mismatch, "{}: /graph: {}", file.name, error.what());

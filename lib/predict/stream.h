@@ -1,11 +1,11 @@
 #pragma once
-// Inputs to predictions in order: names are decoded on threads of their own while the engine works, and what waits is
-// answered after at most `max_latency`.
+// Inputs to predictions in order: files are decoded on threads of their own while the engine works.
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "predict/predictor.h"
+#include "data/dataset.h"
+#include "predict/answerer.h"
 
 namespace lepton {
 
@@ -17,21 +17,28 @@ struct Answer {
 };
 
 struct StreamOptions {
-  int64_t batch = 32;         // most inputs in one call of the engine
-  double max_latency = 0.02;  // seconds an input may wait for company
+  double max_latency = 0.02;  // seconds a decoded input may wait for those already being decoded
   int decoders = 2;           // threads that decode
-  std::string device = "auto";
-  int threads = 0;
 };
 
-// `produce` calls its argument with each input's name, in order, until there are no more or it returns false; it runs
-// on a thread of its own. "-" is standard input. `answer` is called in the same order on the calling thread, `pause`
-// whenever nothing more is ready: the moment to flush. Memory is bounded however many inputs there are.
-void predict_stream(const Predictor& predictor, NodeId node, const StreamOptions& options,
-                    const std::function<void(const std::function<bool(const std::string&)>&)>& produce,
+// Where a producer puts names of inputs.
+struct NameSink {
+  std::function<bool(const std::string&)> push;  // waits for room; false: no more are wanted
+  std::function<bool()> wanted;                  // to be asked while waiting for a name
+};
+
+// `produce` is called on a thread of its own and pushes each input's name, in order; "-" is standard input as one file.
+// On the calling thread `answer` is called in the same order, and `pause` after each group of answers: the moment to
+// flush. Memory is bounded however many inputs there are.
+void predict_stream(const Predictor& predictor, Answerer& answerer, const StreamOptions& options,
+                    const std::function<void(const NameSink&)>& produce,
                     const std::function<void(const Answer&)>& answer, const std::function<void()>& pause);
 
-// One input, on the calling thread.
-Answer predict_one(const Predictor& predictor, Engine& engine, NodeId node, const std::string& input);
+// The samples of a split, in order, by their ids.
+void predict_split(Answerer& answerer, const SplitData& split, const std::function<void(const Answer&)>& answer,
+                   const std::function<void()>& pause);
+
+// Raw bytes of an input file; "-" is standard input.
+std::vector<uint8_t> read_input(const std::string& input);
 
 }  // namespace lepton

@@ -1,0 +1,49 @@
+#include "predict/answerer.h"
+
+#include "base/error.h"
+
+namespace lepton {
+
+Answerer::Answerer(const Predictor& predictor, NodeId node, int64_t batch, std::string device, int threads)
+    : predictor_(predictor),
+      node_(node),
+      batch_(batch),
+      width_(predictor.graph.nodes[static_cast<size_t>(node)].shape.elements()),
+      device_(std::move(device)),
+      threads_(threads) {}
+
+Engine& Answerer::single() {
+  if (!single_) single_ = predictor_.compile_for(1, device_, threads_);
+  return *single_;
+}
+
+Engine& Answerer::many() {
+  if (!many_) many_ = predictor_.compile_for(batch_, device_, threads_);
+  return *many_;
+}
+
+void Answerer::run(Engine& engine, int64_t n, std::span<const uint8_t> images, std::span<float> values) const {
+  Batch batch;
+  batch.n = n;
+  batch.images = images;
+  engine.infer(batch, node_, values);
+}
+
+void Answerer::infer(int64_t n, std::span<const uint8_t> images, std::span<float> values) {
+  if (n < 1 || n > batch_) fail(Exit::bug, "answerer: {} samples for a batch of {}", n, batch_);
+  // An engine computes its whole batch whatever n is: below half of it, one by one costs less.
+  if (batch_ > 1 && 2 * n >= batch_) return run(many(), n, images, values);
+  const auto bytes = static_cast<size_t>(predictor_.graph.input.elements()), width = static_cast<size_t>(width_);
+  for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+    run(single(), 1, images.subspan(i * bytes, bytes), values.subspan(i * width, width));
+  }
+}
+
+std::string Answerer::describe() const {
+  std::string text;
+  if (single_) text += single_->describe();
+  if (many_) text += many_->describe();
+  return text;
+}
+
+}  // namespace lepton

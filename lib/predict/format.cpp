@@ -1,0 +1,115 @@
+#include "predict/format.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "io/rows.h"
+#include "metrics/metrics.h"
+
+namespace lepton {
+namespace {
+
+using Fields = std::vector<std::string>;
+
+std::string line_of(AnswerFormat format, const Fields& fields) {
+  return format == AnswerFormat::csv ? csv_row(fields) : tsv_row(fields);
+}
+
+std::string number(float value) { return significant(static_cast<double>(value), kAnswerDigits); }
+
+// JSON has no infinity and no NaN.
+std::string json_number(float value) { return std::isfinite(value) ? number(value) : "null"; }
+
+// Indices of the best classes, best first; of equals the first.
+std::vector<size_t> best(const std::vector<float>& probabilities, int64_t count) {
+  std::vector<size_t> order(probabilities.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto middle = order.begin() + std::min<int64_t>(count, std::ssize(order));
+  std::partial_sort(order.begin(), middle, order.end(), [&](size_t a, size_t b) {
+    return probabilities[a] != probabilities[b] ? probabilities[a] > probabilities[b] : a < b;
+  });
+  order.erase(middle, order.end());
+  return order;
+}
+
+std::string json_array(const std::vector<float>& values) {
+  std::string text = "[";
+  for (size_t i = 0; i < values.size(); ++i) text += (i > 0 ? "," : "") + json_number(values[i]);
+  return text + "]";
+}
+
+std::string json_labels(const AnswerStyle& style, const std::vector<float>& probabilities) {
+  const std::vector<size_t> order = best(probabilities, style.top);
+  const auto pair = [&](size_t c) {
+    return "\"label\":" + json_text(style.classes[c]) + ",\"score\":" + json_number(probabilities[c]);
+  };
+  std::string text = pair(order[0]);
+  if (order.size() > 1) {
+    text += ",\"top\":[";
+    for (size_t i = 0; i < order.size(); ++i) text += (i > 0 ? ",{" : "{") + pair(order[i]) + "}";
+    text += "]";
+  }
+  if (!style.probs) return text;
+  text += ",\"probs\":{";
+  for (size_t c = 0; c < probabilities.size(); ++c) {
+    text += (c > 0 ? "," : "") + json_text(style.classes[c]) + ":" + json_number(probabilities[c]);
+  }
+  return text + "}";
+}
+
+std::string json_line(const AnswerStyle& style, const Answer& answer) {
+  std::string text = "{\"input\":" + json_text(answer.input);
+  if (!answer.error.empty()) {
+    text += ",\"error\":" + json_text(answer.error);
+  } else if (style.embedding) {
+    text += ",\"embedding\":" + json_array(answer.values);
+  } else {
+    text += "," + json_labels(style, softmax(answer.values, std::ssize(answer.values)));
+  }
+  return text + "}\n";
+}
+
+}  // namespace
+
+std::string answer_header(const AnswerStyle& style) {
+  if (style.format == AnswerFormat::jsonl) return {};
+  Fields fields = {"input"};
+  if (style.embedding) {
+    for (int64_t i = 0; i < style.width; ++i) fields.push_back("v" + std::to_string(i));
+    return line_of(style.format, fields);
+  }
+  for (int64_t i = 1; i <= std::min(style.top, std::ssize(style.classes)); ++i) {
+    const std::string rank = i == 1 ? "" : std::to_string(i);
+    fields.push_back("label" + rank);
+    fields.push_back("score" + rank);
+  }
+  if (style.probs) {
+    for (const std::string& name : style.classes) fields.push_back("p:" + name);
+  }
+  return line_of(style.format, fields);
+}
+
+std::string answer_line(const AnswerStyle& style, const Answer& answer) {
+  if (style.format == AnswerFormat::jsonl) return json_line(style, answer);
+  Fields fields = {answer.input};
+  if (!answer.error.empty()) {
+    fields.insert(fields.end(), {"", "", answer.error});
+    return line_of(style.format, fields);
+  }
+  if (style.embedding) {
+    for (const float v : answer.values) fields.push_back(number(v));
+    return line_of(style.format, fields);
+  }
+  const std::vector<float> probabilities = softmax(answer.values, std::ssize(answer.values));
+  for (const size_t c : best(probabilities, style.top)) {
+    fields.push_back(style.classes[c]);
+    fields.push_back(number(probabilities[c]));
+  }
+  if (style.probs) {
+    for (const float p : probabilities) fields.push_back(number(p));
+  }
+  return line_of(style.format, fields);
+}
+
+}  // namespace lepton

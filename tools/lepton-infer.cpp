@@ -1,0 +1,161 @@
+// lepton-infer: a model and inputs in, a line of labels and scores for each input out.
+#include <sched.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "cli/cli.h"
+#include "cli/inputs.h"
+#include "cli/lock.h"
+#include "cli/signals.h"
+#include "lepton-infer-options.h"
+#include "predict/bench.h"
+#include "predict/format.h"
+#include "predict/reference.h"
+
+namespace lepton {
+namespace {
+
+// A run of inputs of one kind: names of files, or splits of a dataset.
+struct Section {
+  std::vector<std::string> names;
+  std::optional<Dataset> dataset;
+  std::vector<const SplitData*> splits;
+};
+
+// Datasets are opened here, before any thread runs.
+std::vector<Section> sections_of(const InferCommand& command, const Predictor& predictor) {
+  std::vector<Section> sections;
+  for (const std::string& operand : command.inputs) {
+    if (!names_dataset(operand)) {
+      if (sections.empty() || sections.back().dataset) sections.emplace_back();
+      sections.back().names.push_back(operand);
+      continue;
+    }
+    const DatasetReference reference = parse_dataset_reference(operand);
+    Section& section = sections.emplace_back();
+    section.dataset = Dataset::open(reference.path);
+    check_samples(predictor, *section.dataset);
+    for (const Split which : reference.splits) section.splits.push_back(&require_split(*section.dataset, which));
+  }
+  return sections;
+}
+
+// The layer that --embed names; what the last dense layer reads for "last".
+NodeId embedding_node(const Graph& graph, const std::string& name) {
+  if (name != "last") return graph.find(name);
+  for (NodeId id = graph.output(); id > 0; --id) {
+    const Node& node = graph.nodes[static_cast<size_t>(id)];
+    if (node.kind == LayerKind::dense) return node.inputs[0];
+  }
+  fail(Exit::usage, "--embed last: the network has no dense layer; name a layer");
+}
+
+int usable_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+class Inference {
+ public:
+  Inference(const InferCommand& command, const CommonOptions& common, const Predictor& predictor)
+      : command_(command), predictor_(predictor) {
+    const bool embeds = !command.embed.empty();
+    const NodeId node = embeds ? embedding_node(predictor.graph, command.embed) : predictor.graph.output();
+    answerer_.emplace(predictor, node, command.batch, common.device, common.threads);
+    style_.format = command.format == "csv"     ? AnswerFormat::csv
+                    : command.format == "jsonl" ? AnswerFormat::jsonl
+                                                : AnswerFormat::tsv;
+    style_.classes = predictor.model.classes;
+    style_.top = command.top;
+    style_.probs = command.probs;
+    style_.embedding = embeds;
+    style_.width = answerer_->width();
+    stream_.max_latency = command.max_latency / 1000;
+    stream_.decoders = common.threads > 0 ? common.threads : usable_threads();
+  }
+
+  Exit run(const std::vector<Section>& sections) {
+    if (command_.header) print(answer_header(style_));
+    for (const Section& section : sections) {
+      for (const SplitData* split : section.splits) {
+        predict_split(*answerer_, *split, [this](const Answer& a) { tell(a); }, flush_output);
+      }
+      if (section.names.empty()) continue;
+      stream([&](const NameSink& sink) { std::all_of(section.names.begin(), section.names.end(), sink.push); });
+    }
+    for (const auto& [list, separator] : {std::pair{command_.files_from, '\n'}, {command_.files0_from, '\0'}}) {
+      if (list.empty()) continue;
+      stream([&](const NameSink& sink) { for_each_name(list, separator, sink.push, sink.wanted); });
+    }
+    detail(answerer_->describe());
+    if (errors_ > 0) warn(fmt::format("{} of {} inputs could not be read", errors_, answers_));
+    return errors_ > 0 ? Exit::bad_inputs : Exit::ok;
+  }
+
+ private:
+  void stream(const std::function<void(const NameSink&)>& produce) {
+    predict_stream(predictor_, *answerer_, stream_, produce, [this](const Answer& a) { tell(a); }, flush_output);
+  }
+  void tell(const Answer& answer) {
+    ++answers_;
+    if (!answer.error.empty()) ++errors_;
+    print(answer_line(style_, answer));
+  }
+
+  const InferCommand& command_;
+  const Predictor& predictor_;
+  std::optional<Answerer> answerer_;
+  AnswerStyle style_;
+  StreamOptions stream_;
+  int64_t answers_ = 0, errors_ = 0;
+};
+
+void print_bench(const InferCommand& command, const CommonOptions& common, const Predictor& predictor) {
+  const BenchResult r = bench(predictor, command.inputs, command.batch, common.device, common.threads, command.bench);
+  if (command.json) {
+    print(fmt::format(
+        "{{\"p50_ms\":{:.4f},\"p90_ms\":{:.4f},\"p99_ms\":{:.4f},\"batch\":{},\"images_per_second\":{:.1f}}}\n",
+        r.p50_ms, r.p90_ms, r.p99_ms, command.batch, r.images_per_second));
+    return;
+  }
+  print(
+      fmt::format("latency of one image: p50 {:.3f} ms, p90 {:.3f} ms, p99 {:.3f} ms\n", r.p50_ms, r.p90_ms, r.p99_ms));
+  print(fmt::format("throughput: {:.0f} images/s in batches of {}\n", r.images_per_second, command.batch));
+}
+
+Exit run(const InferCommand& command, const CommonOptions& common) {
+  if (command.model.empty()) fail(Exit::usage, "no model given; see --help");
+  const auto stdin_named = std::count(command.inputs.begin(), command.inputs.end(), "-") + (command.model == "-") +
+                           (command.files_from == "-") + (command.files0_from == "-");
+  if (stdin_named > 1) fail(Exit::usage, "- (standard input) is named {} times", stdin_named);
+  if (!command.embed.empty() && (command.probs || command.top > 1)) {
+    fail(Exit::usage, "--embed prints values of a layer: it does not go with --top or --probs");
+  }
+  const Lock lock(common.lock, common.lock_wait);
+  const Predictor predictor = Predictor::load(command.model);
+  if (command.bench > 0) return print_bench(command, common, predictor), Exit::ok;
+  const std::vector<Section> sections = sections_of(command, predictor);
+  return Inference(command, common, predictor).run(sections);
+}
+
+}  // namespace
+}  // namespace lepton
+
+int main(int argc, char** argv) {
+  using namespace lepton;
+  return run_main("lepton-infer", [&] {
+    InferCommand command;
+    CommandLine line({.name = "lepton-infer",
+                      .summary = "Labels images with a trained model: input, label and score, a line each.",
+                      .usage = "[options] MODEL.h5 [INPUT...]",
+                      .example = "find new/ -name '*.jpg' -print0 | lepton-infer model.h5 --files0-from - --top 3",
+                      .essential = {"files-from", "files0-from", "format", "header", "top", "probs", "embed", "bench"},
+                      .depfile = false});
+    add_infer_options(line, command);
+    if (const auto done = line.parse(argc, argv)) return *done;
+    catch_signals(false);
+    return run(command, line.common());
+  });
+}
