@@ -1,7 +1,5 @@
 #include "engine/cpu/conv.h"
 
-#include <omp.h>
-
 #include <cmath>
 #include <unordered_map>
 

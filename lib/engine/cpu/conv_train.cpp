@@ -1,5 +1,3 @@
-#include <omp.h>
-
 #include <unordered_map>
 
 #include "engine/cpu/conv_pd.h"

@@ -1,6 +1,4 @@
 // The CPU engine: oneDNN for convolutions and matrix products, own loops for the rest, on one pool of OpenMP threads.
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -8,24 +6,11 @@
 #include "base/text.h"
 #include "engine/cpu/optimizer.h"
 #include "engine/cpu/plan.h"
+#include "engine/cpu/threads.h"
 
 namespace lepton {
 namespace cpu {
 namespace {
-
-// Sets the number of OpenMP threads for its life; 0 leaves it.
-class ThreadScope {
- public:
-  explicit ThreadScope(int threads) : before_(omp_get_max_threads()) {
-    if (threads > 0) omp_set_num_threads(threads);
-  }
-  ~ThreadScope() { omp_set_num_threads(before_); }
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int before_;
-};
 
 class CpuEngine : public Engine {
  public:
@@ -36,7 +21,7 @@ class CpuEngine : public Engine {
     }
     if (options.batch < 1) fail(Exit::usage, "cpu: a batch of {}; at least 1 is needed", options.batch);
     const ThreadScope scope(options.threads);
-    threads_ = omp_get_max_threads();
+    threads_ = thread_count();
     if (!options.training) return;
     parameters_ = std::make_unique<Parameters>(graph_);
     training_ = std::make_unique<TrainingPlan>(graph_, options_, *parameters_);
