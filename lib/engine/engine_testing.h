@@ -1,0 +1,150 @@
+#pragma once
+// What the engine tests share: devices, samples and comparisons.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "engine/engine.h"
+
+namespace lepton {
+
+// Every engine that the tests must pass; one that this machine lacks is skipped, and says so.
+inline const std::vector<std::string>& test_devices() {
+  static const std::vector<std::string> devices = {"reference", "cpu"};
+  return devices;
+}
+
+// nullptr, after a loud skip, where the device is missing.
+inline std::unique_ptr<Engine> compile_or_skip(const Graph& graph, const std::string& device,
+                                               const EngineOptions& options) {
+  try {
+    return compile(graph, device, options);
+  } catch (const Error& error) {
+    if (error.status() != Exit::device) throw;
+    std::cerr << "[  SKIPPED ] device " << device << " is missing: " << error.what() << "\n";
+    return nullptr;
+  }
+}
+
+// n samples of any shape: images where it has rank 3, rows else.
+class TestSamples {
+ public:
+  TestSamples(const Shape& shape, int64_t n, int64_t classes, uint64_t seed = 1) : n_(n) {
+    const auto count = static_cast<size_t>(n * shape.elements());
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t bits = random4(seed, Stream::sample, 0, i).v[0];
+      if (shape.rank() == 3) {
+        images_.push_back(static_cast<uint8_t>(bits >> 24));
+      } else {
+        rows_.push_back(4 * uniform(bits) - 2);
+      }
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      labels_.push_back(static_cast<int32_t>(below(draw(seed, 1, i), static_cast<uint32_t>(classes))));
+    }
+  }
+
+  void augment(const Shape& shape, uint64_t seed = 1) {
+    for (int64_t i = 0; i < n_; ++i) {
+      const auto within = [&](uint64_t step, int64_t low, int64_t high) {
+        return static_cast<int16_t>(low + below(draw(seed, step, i), static_cast<uint32_t>(high - low + 1)));
+      };
+      Augment a;
+      a.dy = within(2, -shape[0] - 2, shape[0] + 2);  // also past a whole image: reflected more than once
+      a.dx = within(3, -3, 3);
+      a.cut_y = within(4, -2, shape[0]);
+      a.cut_x = within(5, -2, shape[1]);
+      a.cut_h = within(6, 0, 3);
+      a.cut_w = within(7, 0, 3);
+      a.brightness = within(8, -20, 20);
+      a.contrast = 1 + 0.1F * within(9, -5, 5);
+      a.flip = within(10, 0, 1) == 1;
+      augment_.push_back(a);
+    }
+  }
+
+  // Every third sample loses its label, the others weigh 0.5, 1, 1.5, ...
+  void weigh() {
+    for (size_t i = 0; i < labels_.size(); ++i) {
+      if (i % 3 == 2) labels_[i] = -1;
+      weights_.push_back(0.5F * static_cast<float>(i + 1));
+    }
+  }
+
+  Batch batch() const {
+    Batch batch;
+    batch.n = n_;
+    batch.images = images_;
+    batch.rows = rows_;
+    batch.labels = labels_;
+    batch.weights = weights_;
+    batch.augment = augment_;
+    return batch;
+  }
+
+ private:
+  static uint32_t draw(uint64_t seed, uint64_t step, int64_t i) {
+    return random4(seed, Stream::sample, step, static_cast<uint64_t>(i)).v[0];
+  }
+
+  int64_t n_;
+  std::vector<uint8_t> images_;
+  std::vector<float> rows_, weights_;
+  std::vector<int32_t> labels_;
+  std::vector<Augment> augment_;
+};
+
+// Means and standard deviations for a graph's input, different for each channel, that bring images near unit range.
+inline void set_normalization(const Shape& input, EngineOptions& options) {
+  const bool images = input.rank() == 3;
+  for (int64_t c = 0; c < input[input.rank() - 1]; ++c) {
+    options.mean.push_back((images ? 120.0F : 0.1F) + static_cast<float>(c % 3));
+    options.std.push_back((images ? 60.0F : 1.0F) + 0.5F * static_cast<float>(c % 5));
+  }
+}
+
+// Random values for every parameter, also where initial values are 0 or 1: kernels keep the scale of their inputs,
+// scales and variances stay near 1. No value is left at one that hides a mistake.
+inline ParameterSet test_parameters(const Graph& graph, uint64_t seed = 1) {
+  ParameterSet set;
+  for (const ParameterRef& ref : parameters_of(graph)) {
+    const Parameter& p = graph.nodes[static_cast<size_t>(ref.node)].parameters[static_cast<size_t>(ref.index)];
+    NamedTensor tensor{ref.name, p.shape, {}};
+    const bool positive = p.role == Role::gamma || p.role == Role::variance;
+    const auto inputs = static_cast<float>(p.shape.elements() / p.shape[p.shape.rank() - 1]);
+    const float width = p.role == Role::kernel ? std::sqrt(3 / inputs) : 0.4F;
+    for (int64_t i = 0; i < p.shape.elements(); ++i) {
+      const uint64_t place = (static_cast<uint64_t>(set.tensors.size()) << 32) + static_cast<uint64_t>(i);
+      const float u = 2 * uniform(random4(seed, Stream::initial, 0, place).v[0]) - 1;
+      tensor.values.push_back((positive ? 1.0F : 0.0F) + width * u);
+    }
+    set.tensors.push_back(std::move(tensor));
+  }
+  return set;
+}
+
+inline double largest_of(const std::vector<float>& values) {
+  double largest = 0;
+  for (const float v : values) largest = std::max(largest, std::abs(static_cast<double>(v)));
+  return largest;
+}
+
+// |values - expected| <= tolerance x scale everywhere, scale being expected's largest value or `least` if that is more.
+inline void expect_near(const std::vector<float>& values, const std::vector<float>& expected, double tolerance,
+                        const std::string& what, double least = 0) {
+  ASSERT_EQ(values.size(), expected.size()) << what;
+  const double scale = std::max(largest_of(expected), least);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(values[i]) - static_cast<double>(expected[i]));
+    ASSERT_LE(difference, tolerance * scale)
+        << what << "[" << i << "] is " << values[i] << ", expected " << expected[i] << ", largest " << scale;
+  }
+}
+
+}  // namespace lepton
