@@ -36,6 +36,11 @@ class FileSplit : public SplitData {
     if (y == file.data.end() || y->second.type != H5Type::i32 || y->second.dims != std::vector<int64_t>{size_}) {
       fail(Exit::mismatch, "{}/y: expected {} class indices", where, size_);
     }
+    const auto attributes = file.attributes.find("/" + group);
+    if (attributes == file.attributes.end() || !attributes->second.contains("n") ||
+        attributes->second.at("n") != std::variant<int64_t, std::string>(size_)) {
+      fail(Exit::mismatch, "{}: its attribute n is not the {} samples it has", where, size_);
+    }
     labels_.resize(static_cast<size_t>(size_));
     const std::vector<uint8_t> bytes = read_all(file, y->first);
     if (!bytes.empty()) std::memcpy(labels_.data(), bytes.data(), bytes.size());
@@ -150,7 +155,7 @@ Shape Dataset::sample_shape() const {
 }
 
 void Dataset::verify() const {
-  const std::string found = lepton::content_sha256(impl_->file);
+  const std::string found = lepton::content_sha256(impl_->file, is_of_dataset);
   if (found != impl_->content) {
     fail(Exit::integrity, "{}: its content has SHA-256 {}, its header says {}", impl_->path, found, impl_->content);
   }

@@ -1,5 +1,7 @@
 #include "data/file_schema.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/error.h"
@@ -12,7 +14,30 @@ const H5Data* find(const H5Contents& file, const std::string& path) {
   return it == file.data.end() ? nullptr : &it->second;
 }
 
+bool is_meta(std::string_view path) {
+  constexpr std::array<std::string_view, 13> kNames = {
+      "classes",   "mean",           "std",     "recipe",      "columns",   "categories", "vocabulary", "provenance",
+      "errors/id", "errors/message", "metrics", "temperature", "thresholds"};
+  constexpr std::string_view kPrefix = "/meta/";
+  return path.starts_with(kPrefix) &&
+         std::find(kNames.begin(), kNames.end(), path.substr(kPrefix.size())) != kNames.end();
+}
+
 }  // namespace
+
+bool is_of_dataset(const std::string& path) {
+  for (const std::string_view split : {"/train/", "/val/", "/test/"}) {
+    if (!path.starts_with(split)) continue;
+    const std::string_view name = std::string_view(path).substr(split.size());
+    return name == "x" || name == "y" || name == "id" || name == "sha256" || name == "length";
+  }
+  return is_meta(path);
+}
+
+bool is_of_model(const std::string& path) {
+  return path == "/net" || path == "/graph" || path.starts_with("/weights/") || path == "/selftest/x" ||
+         path == "/selftest/logits" || path.starts_with("/state/") || is_meta(path);
+}
 
 bool has(const H5Contents& file, const std::string& path) { return find(file, path) != nullptr; }
 
@@ -41,9 +66,9 @@ void check_format(const H5Contents& file, const std::string& format) {
 std::string read_text(const H5Contents& file, const std::string& path) {
   const H5Data* data = find(file, path);
   if (!data) return {};
-  if (data->type != H5Type::u8) fail(Exit::mismatch, "{}: {} is not text", file.name, path);
+  if (data->type != H5Type::string || data->rows() != 1) fail(Exit::mismatch, "{}: {} is not a text", file.name, path);
   const std::vector<uint8_t> bytes = read_all(file, path);
-  return {bytes.begin(), bytes.end()};
+  return {bytes.begin(), std::find(bytes.begin(), bytes.end(), uint8_t{0})};
 }
 
 std::vector<std::string> read_strings(const H5Contents& file, const std::string& path) {

@@ -9,6 +9,10 @@ namespace lepton {
 
 constexpr int64_t kFormatVersion = 1;
 
+// Whether a data set is of version 1 and so covered by content_sha256; other names are ignored.
+bool is_of_dataset(const std::string& path);
+bool is_of_model(const std::string& path);
+
 // Throws Error(mismatch) unless the root says format, version 1, complete.
 void check_format(const H5Contents& file, const std::string& format);
 std::string root_text(const H5Contents& file, const std::string& name);  // "" if absent

@@ -22,6 +22,13 @@ void write_tensor(H5Writer& out, const std::string& path, const NamedTensor& ten
               {.chunk_rows = std::max<int64_t>(1, kChunkBytes / row)});
 }
 
+// In order of name, so that the bytes of the file do not depend on the order in memory.
+void write_tensors(H5Writer& out, const std::string& prefix, const ParameterSet& set) {
+  std::map<std::string_view, const NamedTensor*> sorted;
+  for (const NamedTensor& tensor : set.tensors) sorted[tensor.name] = &tensor;
+  for (const auto& [name, tensor] : sorted) write_tensor(out, prefix + tensor->name, *tensor);
+}
+
 ParameterSet read_tensors(const H5Contents& file, const std::string& prefix) {
   ParameterSet set;
   for (auto it = file.data.lower_bound(prefix); it != file.data.end() && it->first.starts_with(prefix); ++it) {
@@ -73,7 +80,7 @@ Model read_model(const std::string& path) {
     model.state_text[it->first.substr(texts.size())] = read_text(file, it->first);
   }
   if (model.classes.empty()) fail(Exit::mismatch, "{}: lacks /meta/classes", file.name);
-  if (lepton::content_sha256(file) != model.content_sha256) {
+  if (lepton::content_sha256(file, is_of_model) != model.content_sha256) {
     fail(Exit::integrity, "{}: its content is not what its content_sha256 says", file.name);
   }
   return model;
@@ -85,10 +92,8 @@ void write_model(const std::string& target, Model& model) {
   out.text("/net", model.net);
   out.text("/graph", model.graph);
   int64_t parameters = 0;
-  for (const NamedTensor& tensor : model.weights.tensors) {
-    write_tensor(out, "/weights/" + tensor.name, tensor);
-    parameters += static_cast<int64_t>(tensor.values.size());
-  }
+  write_tensors(out, "/weights/", model.weights);
+  for (const NamedTensor& tensor : model.weights.tensors) parameters += static_cast<int64_t>(tensor.values.size());
   out.strings("/meta/classes", model.classes);
   write_floats(out, "/meta/mean", model.mean);
   write_floats(out, "/meta/std", model.std);
@@ -99,7 +104,7 @@ void write_model(const std::string& target, Model& model) {
     write_floats(out, "/selftest/x", model.selftest_x);
     write_floats(out, "/selftest/logits", model.selftest_logits);
   }
-  for (const NamedTensor& tensor : model.state.tensors) write_tensor(out, "/state/tensors/" + tensor.name, tensor);
+  write_tensors(out, "/state/tensors/", model.state);
   for (const auto& [key, text] : model.state_text) out.text("/state/text/" + key, text);
   model.content_sha256 = out.content_sha256();
   out.attribute("/", "parameters", parameters);

@@ -75,7 +75,7 @@ AtomicFile::AtomicFile(std::string target) : target_(std::move(target)) {
   if (target_ == "-" && ::isatty(STDOUT_FILENO) != 0) {
     fail(Exit::usage, "standard output: HDF5 is not written to a terminal; use -o FILE or a pipe");
   }
-  struct stat status {};
+  struct stat status{};
   const bool exists = target_ != "-" && ::stat(target_.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode)) fail(Exit::output, "{}: is a folder, expected a file name", target_);
   through_spool_ = target_ == "-" || (exists && !S_ISREG(status.st_mode));
@@ -121,8 +121,7 @@ void AtomicFile::commit() {
       fail(Exit::output, "{}: {}", target_, std::strerror(errno));
     }
     const fs::path parent = fs::path(destination_).parent_path();
-    const FileDescriptor folder(
-        ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const FileDescriptor folder(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder && ::fsync(folder.get()) != 0 && errno != EINVAL && errno != ENOTSUP) {
       fail(Exit::output, "{}: {}", target_, std::strerror(errno));
     }

@@ -74,7 +74,7 @@ FileDescriptor open_input(const std::string& path) {
   if (path == "-") return open_spooled(STDIN_FILENO);
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) fail(Exit::no_input, "{}: {}", path, std::strerror(errno));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.get(), &status) != 0) fail(Exit::no_input, "{}: {}", path, std::strerror(errno));
   if (S_ISDIR(status.st_mode)) fail(Exit::no_input, "{}: is a folder, expected a file", path);
   if (!S_ISREG(status.st_mode)) return open_spooled(file.get());
@@ -82,7 +82,7 @@ FileDescriptor open_input(const std::string& path) {
 }
 
 FileDescriptor open_spooled(int fd) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
     FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!copy) fail(Exit::failed, "cannot duplicate a file descriptor: {}", std::strerror(errno));
@@ -119,7 +119,7 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t max_bytes) {
 }
 
 int64_t file_size(int fd) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) fail(Exit::no_input, "cannot ask for a file's size: {}", std::strerror(errno));
   return status.st_size;
 }
@@ -127,8 +127,7 @@ int64_t file_size(int fd) {
 void read_at(int fd, std::span<uint8_t> bytes, int64_t offset, std::string_view name) {
   size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t got =
-        ::pread(fd, bytes.data() + done, bytes.size() - done, offset + static_cast<int64_t>(done));
+    const ssize_t got = ::pread(fd, bytes.data() + done, bytes.size() - done, offset + static_cast<int64_t>(done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail(Exit::integrity, "{}: {}", name, std::strerror(errno));
     if (got == 0) fail(Exit::integrity, "{}: ends at byte {}", name, offset + static_cast<int64_t>(done));

@@ -1,6 +1,7 @@
 #pragma once
 // HDF5: writing whole files, and reading files of strangers through a child process.
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -35,7 +36,7 @@ class H5Writer {
   // A whole data set. dims: rows first; string_length for H5Type::string.
   void dataset(const std::string& path, H5Type type, std::span<const int64_t> dims, std::span<const uint8_t> bytes,
                const H5Storage& storage, int64_t string_length = 1);
-  void text(const std::string& path, const std::string& value);                // one string, as UTF-8 bytes
+  void text(const std::string& path, const std::string& value);                // one string
   void strings(const std::string& path, std::span<const std::string> values);  // padded to the longest
   // A data set that grows by rows: begin, append any number of times, end.
   void begin_rows(const std::string& path, H5Type type, std::span<const int64_t> row_dims, const H5Storage& storage);
@@ -52,7 +53,7 @@ class H5Writer {
 
 // A data set of a file read: small ones with their bytes, large ones with the places of their chunks.
 struct H5Chunk {
-  int64_t first_row = 0, offset = 0, bytes = 0;  // bytes in the file, the checksum included
+  int64_t first_row = 0, offset = 0, bytes = 0;  // bytes without the four of the checksum behind them
 };
 struct H5Data {
   H5Type type = H5Type::u8;
@@ -72,6 +73,7 @@ struct H5Data {
 struct H5Contents {
   std::string name;
   FileDescriptor file;
+  uint64_t serial = 0;  // which opening this is, never the same twice in a process
   std::map<std::string, std::map<std::string, std::variant<int64_t, std::string>>> attributes;  // of each group
   std::map<std::string, H5Data> data;                                                           // by absolute path
 };
@@ -85,7 +87,7 @@ void read_rows(const H5Contents& contents, const std::string& path, int64_t firs
                std::span<uint8_t> out);
 std::vector<uint8_t> read_all(const H5Contents& contents, const std::string& path);
 
-// The content hash of lepton-formats(5) over data sets told in order of path.
+// The content hash of lepton-formats(5) over data sets told in byte order of path.
 class ContentHash {
  public:
   void add(const std::string& path, H5Type type, int64_t string_length, std::span<const int64_t> dims,
@@ -95,7 +97,8 @@ class ContentHash {
  private:
   Sha256 hash_;
 };
-std::string content_sha256(const H5Contents& contents);  // reads everything
+// Reads everything whose path `covers` says yes to.
+std::string content_sha256(const H5Contents& contents, const std::function<bool(const std::string&)>& covers);
 
 // As HDF5's filter 3 computes it over a chunk's bytes.
 uint32_t fletcher32(std::span<const uint8_t> bytes);

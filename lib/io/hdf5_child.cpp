@@ -1,11 +1,11 @@
 // The only code that runs libhdf5 on files it did not write; it runs in a process of its own and is believed nothing.
 #include <hdf5.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
 #include "io/hdf5_report.h"
@@ -45,9 +45,7 @@ class Walk {
       if (kind == H5I_GROUP)
         group(object, child, depth + 1);
       else if (kind == H5I_DATASET)
-        dataset(object, child);
-      else
-        fail(Exit::mismatch, "{}: is neither a group nor a data set", child);
+        dataset(object, child);  // a named type is left unread
       H5Oclose(object);
     }
   }
@@ -122,7 +120,7 @@ class Walk {
     H5Tclose(type);
   }
 
-  static H5Type type_of(hid_t type, const std::string& path) {
+  static std::optional<H5Type> type_of(hid_t type) {
     const std::pair<hid_t, H5Type> known[] = {{H5T_STD_U8LE, H5Type::u8},
                                               {H5T_STD_I32LE, H5Type::i32},
                                               {H5T_STD_I64LE, H5Type::i64},
@@ -131,7 +129,7 @@ class Walk {
       if (H5Tequal(type, file_type) > 0) return ours;
     }
     if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0) return H5Type::string;
-    fail(Exit::mismatch, "{}: has a type that our formats do not have", path);
+    return std::nullopt;
   }
 
   struct Layout {
@@ -175,8 +173,16 @@ class Walk {
     if (rank < 0 || rank > 5) fail(Exit::mismatch, "{}: has {} axes", path, rank);
     std::vector<hsize_t> dims(static_cast<size_t>(rank));
     if (rank > 0 && H5Sget_simple_extent_dims(space, dims.data(), nullptr) != rank) damaged(path);
-    const H5Type kind = type_of(type, path);
     const Layout layout = layout_of(plist, rank, path);
+    const std::optional<H5Type> kind = type_of(type);
+    if (kind) described(id, type, path, dims, *kind, layout);  // others are not ours and are left unread
+    H5Pclose(plist);
+    H5Sclose(space);
+    H5Tclose(type);
+  }
+
+  void described(hid_t id, hid_t type, const std::string& path, const std::vector<hsize_t>& dims, H5Type kind,
+                 const Layout& layout) {
     const hsize_t size = H5Tget_size(type);
     hsize_t total = size;
     for (const hsize_t extent : dims) {
@@ -189,22 +195,19 @@ class Walk {
     if (total > kSmallBytes && total / kMostExpansion > stored) {
       fail(Exit::mismatch, "{}: declares {} bytes and stores {}", path, total, stored);
     }
-    bool rows_only = rank >= 1;
+    bool rows_only = !dims.empty();
     for (size_t axis = 1; axis < layout.chunk.size(); ++axis) rows_only = rows_only && layout.chunk[axis] == dims[axis];
     const bool point = total > kSmallBytes && layout.plain && rows_only;
     head(point ? ReportTag::chunks : ReportTag::bytes_follow, path);
     report_.number(static_cast<int64_t>(kind));
     report_.number(kind == H5Type::string ? static_cast<int64_t>(size) : 1);
-    report_.number(rank);
+    report_.number(static_cast<int64_t>(dims.size()));
     for (const hsize_t extent : dims) report_.number(static_cast<int64_t>(extent));
     if (point)
       places(id, path, dims, layout);
     else
       contents(id, type, path, dims, size, total);
     flush();
-    H5Pclose(plist);
-    H5Sclose(space);
-    H5Tclose(type);
   }
 
   // Asked by coordinate: the call for the n-th chunk walks the index from its start each time.

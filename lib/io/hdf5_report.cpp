@@ -54,13 +54,24 @@ class Reader {
   size_t at_ = 0;
 };
 
+// Names come from the file: nothing in them may steer a terminal or flood it.
+std::string printable(std::string text) {
+  constexpr size_t kMost = 300;
+  if (text.size() > kMost) text.resize(kMost);
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 constexpr int64_t kMostRank = 5;
+constexpr int64_t kMostString = 1 << 28;
 constexpr int64_t kMostExtent = int64_t{1} << 40;
 
 H5Data parse_shape(Reader& in) {
   H5Data data;
   data.type = static_cast<H5Type>(in.number(0, static_cast<int64_t>(H5Type::string)));
-  data.string_length = in.number(1, 1 << 20);
+  data.string_length = in.number(1, kMostString);
   const int64_t rank = in.number(0, kMostRank);
   int64_t total = data.string_length * static_cast<int64_t>(h5_type_size(data.type));
   for (int64_t axis = 0; axis < rank; ++axis) {
@@ -77,10 +88,10 @@ void parse_chunks(Reader& in, int64_t file_bytes, H5Data& data) {
   const int64_t count = in.number(1, kMostExtent);
   if (count != (data.rows() + data.chunk_rows - 1) / data.chunk_rows) in.nonsense();
   if (data.row_bytes() > 0 && data.chunk_rows > file_bytes / data.row_bytes()) in.nonsense();
-  const int64_t bytes = data.chunk_rows * data.row_bytes() + (data.fletcher ? 4 : 0);
+  const int64_t bytes = data.chunk_rows * data.row_bytes(), checksum = data.fletcher ? 4 : 0;
   for (int64_t i = 0; i < count; ++i) {
     H5Chunk chunk{i * data.chunk_rows, in.number(0, file_bytes), bytes};
-    if (chunk.bytes > file_bytes - chunk.offset) in.nonsense();
+    if (chunk.bytes + checksum > file_bytes - chunk.offset) in.nonsense();
     data.chunks.push_back(chunk);
   }
 }
@@ -100,7 +111,7 @@ void parse_report(std::span<const uint8_t> report, int64_t file_bytes, H5Content
     if (tag == ReportTag::end) return;
     if (tag == ReportTag::refused) {
       const int64_t status = in.number(0, 255);
-      const std::string why = in.text();
+      const std::string why = printable(in.text());
       fail(status == static_cast<int>(Exit::mismatch) ? Exit::mismatch : Exit::integrity, "{}: {}", contents.name, why);
     }
     const std::string path = in.text();

@@ -158,8 +158,10 @@ void H5Writer::dataset(const std::string& path, H5Type type, std::span<const int
 }
 
 void H5Writer::text(const std::string& path, const std::string& value) {
-  const int64_t dims[] = {static_cast<int64_t>(value.size())};
-  dataset(path, H5Type::u8, dims, {reinterpret_cast<const uint8_t*>(value.data()), value.size()}, {});
+  const int64_t dims[] = {1};
+  const std::string padded = value.empty() ? std::string(1, '\0') : value;
+  dataset(path, H5Type::string, dims, {reinterpret_cast<const uint8_t*>(padded.data()), padded.size()}, {},
+          static_cast<int64_t>(padded.size()));
 }
 
 void H5Writer::strings(const std::string& path, std::span<const std::string> values) {
