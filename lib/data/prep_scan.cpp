@@ -230,6 +230,42 @@ void assign_splits(Scan& scan, const PrepOptions& options, const PrepHooks& hook
                            options.shares.percent[2]));
 }
 
+namespace {
+
+// A usual square near the median of the shorter sides.
+int64_t usual_side(const Scan& scan, int64_t images) {
+  std::map<int64_t, int64_t> sides;
+  for (const auto& [size, count] : scan.sizes) sides[std::min(size.first, size.second)] += count;
+  int64_t median = 0, below = 0;
+  for (const auto& [side, count] : sides) {
+    median = side;
+    if ((below += count) * 2 >= images) break;
+  }
+  constexpr std::array<int64_t, 10> kUsual = {16, 24, 32, 48, 64, 96, 128, 160, 192, 224};
+  return *std::min_element(kUsual.begin(), kUsual.end(),
+                           [median](int64_t a, int64_t b) { return std::abs(a - median) < std::abs(b - median); });
+}
+
+[[noreturn]] void refuse_sizes(const Scan& scan, const std::pair<int64_t, int64_t>& most, int64_t of_most) {
+  int64_t images = 0;
+  auto smallest = scan.sizes.begin()->first, largest = smallest;
+  for (const auto& [size, count] : scan.sizes) {
+    images += count;
+    if (size.first * size.second < smallest.first * smallest.second) smallest = size;
+    if (size.first * size.second > largest.first * largest.second) largest = size;
+  }
+  const std::string number = scan.many_sizes ? "thousands of" : std::to_string(scan.sizes.size());
+  if (of_most * 2 > images) {
+    fail(Exit::usage, "images come in {} sizes, {} of {} are {}x{}: choose with --size, such as --size {}x{}", number,
+         with_commas(of_most), with_commas(images), most.first, most.second, most.first, most.second);
+  }
+  const int64_t side = usual_side(scan, images);
+  fail(Exit::usage, "images come in {} sizes, from {}x{} to {}x{}: choose with --size, such as --size {}x{}", number,
+       smallest.first, smallest.second, largest.first, largest.second, side, side);
+}
+
+}  // namespace
+
 Recipe choose_recipe(const Scan& scan, const PrepOptions& options) {
   Recipe recipe;
   recipe.max_pixels = options.max_pixels;
@@ -241,14 +277,7 @@ Recipe choose_recipe(const Scan& scan, const PrepOptions& options) {
   if (options.width == 0) {
     const auto most = std::max_element(scan.sizes.begin(), scan.sizes.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (scan.sizes.size() > 1) {
-      int64_t images = 0;
-      for (const auto& [size, count] : scan.sizes) images += count;
-      fail(Exit::usage, "images come in {} sizes, {} of {} are {}x{}: say which with --size, such as --size {}x{}",
-           scan.many_sizes ? "thousands of" : std::to_string(scan.sizes.size()), with_commas(most->second),
-           with_commas(images), most->first.first, most->first.second, std::min<int64_t>(most->first.first, 256),
-           std::min<int64_t>(most->first.second, 256));
-    }
+    if (scan.sizes.size() > 1) refuse_sizes(scan, most->first, most->second);
     recipe.width = most->first.first;
     recipe.height = most->first.second;
   }
