@@ -69,7 +69,7 @@ void add_train_options(CommandLine& line, TrainCommand& c) {
   const char* kRun = "Run";
   app.add_flag("--resume", c.resume, "go on from the checkpoint if there is one")->group(kRun);
   app.add_option("--checkpoint", c.checkpoint, "where checkpoints go (MODEL.h5.ckpt)")->type_name("FILE")->group(kRun);
-  app.add_option("--checkpoint-every", c.checkpoint_every, "least time between them; written at ends of epochs (60)")
+  app.add_option("--checkpoint-every", c.checkpoint_every, "time between them; 0: one after every epoch (60)")
       ->type_name("SECONDS")
       ->check(CLI::NonNegativeNumber)
       ->group(kRun);

@@ -2,8 +2,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
-#include <set>
 
 #include "base/text.h"
 #include "cli/cli.h"
@@ -17,6 +19,7 @@
 #include "net/layers.h"
 #include "net/presets.h"
 #include "net/summary.h"
+#include "predict/scoring.h"
 #include "train/trainer.h"
 
 namespace lepton {
@@ -35,55 +38,86 @@ void list_layers() {
   for (const LayerOptionRow& row : layer_options()) print(std::string(row.syntax) + "\t" + row.meaning + "\n");
 }
 
-// Network and recipe: those named, or chosen by the data; then what the user set.
-TrainOptions choose_options(const TrainCommand& command, const CommonOptions& common, const Dataset& data) {
+// The text of a network that is no preset: given as such, or in a file.
+std::string network_text(const std::string& net) {
+  if (net.find_first_of(" ;\n") != std::string::npos) return net;
+  if (std::filesystem::is_regular_file(net)) {
+    const std::vector<uint8_t> bytes = read_file(net, 1 << 20);
+    return {bytes.begin(), bytes.end()};
+  }
+  std::vector<std::string> names;
+  for (const Preset& p : presets()) names.push_back(p.name);
+  const std::string near = nearest(net, names);
+  fail(Exit::usage, "--net {}: neither a preset (see --list-nets), a file nor a network's text{}", net,
+       near.empty() ? "" : "; did you mean '" + near + "'?");
+}
+
+// Network and recipe: those named, those of the model to begin with, or chosen by the data; then what the user set.
+TrainOptions choose_options(const TrainCommand& command, const CommonOptions& common, const Dataset& data,
+                            const Model* initial) {
   const Shape shape = data.sample_shape();
   const SplitData* train_split = data.split(Split::train);
-  const auto classes = static_cast<int64_t>(data.meta().classes.size());
-  Preset preset = default_preset(shape, classes, train_split ? train_split->size() : 1);
+  const int64_t samples = train_split ? train_split->size() : 1;
+  Preset preset;
   if (const Preset* known = find_preset(command.net)) {
     preset = fitted(*known, shape);
-  } else if (!command.net.empty()) {
-    const bool is_text = command.net.find_first_of(" ;\n") != std::string::npos;
-    if (is_text) {
-      preset.net = command.net;
-    } else if (std::filesystem::is_regular_file(command.net)) {
-      const std::vector<uint8_t> bytes = read_file(command.net, 1 << 20);
-      preset.net.assign(bytes.begin(), bytes.end());
-    } else {
-      std::vector<std::string> names;
-      for (const Preset& p : presets()) names.push_back(p.name);
-      const std::string near = nearest(command.net, names);
-      fail(Exit::usage, "--net {}: neither a preset (see --list-nets), a file nor a network's text{}", command.net,
-           near.empty() ? "" : "; did you mean '" + near + "'?");
-    }
+  } else if (command.net.empty() && initial == nullptr) {
+    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples);
+  } else {
+    preset.name = "general";
+    preset.net = command.net.empty() ? initial->net : network_text(command.net);
+    preset.defaults = general_recipe(shape, samples);
+    // Weights that know something already are moved gently.
+    if (initial != nullptr) preset.defaults.emplace_back("lr", "0.0005");
   }
   TrainOptions options;
   options.net = preset.net;
   options.seed = common.seed;
   apply_options(options, preset.defaults);
+  const auto optimizer = command.settings.find("optimizer");
+  if (optimizer != command.settings.end()) {
+    const OptimizerKind before = options.optimizer.kind;
+    apply_option(options, "optimizer", optimizer->second);
+    if (options.optimizer.kind != before) apply_options(options, optimizer_defaults(optimizer->second));
+  }
   if (!command.augment.empty()) apply_augment(options, command.augment);
   for (const auto& [name, value] : command.settings) apply_option(options, name, value);
-  detail("network and recipe: " + preset.name);
+  if (initial != nullptr) options.init = initial->content_sha256;
+  if (options.val == "none" && (!options.target.empty() || options.patience > 0)) {
+    fail(Exit::usage, "--val none leaves nothing to judge by; --target and --patience need validation");
+  }
+  detail("network and recipe: " + preset.name + ", " + options_json(options));
   return options;
+}
+
+// No input is ever overwritten.
+void keep_apart(const TrainCommand& command, const std::string& checkpoint) {
+  for (const auto& [option, output] :
+       {std::pair{"-o", command.output}, {"--checkpoint", checkpoint}, {"--log", command.log}}) {
+    for (const std::string& input : {command.data, command.init}) {
+      std::error_code missing;
+      if (output.empty() || input.empty() || !std::filesystem::equivalent(output, input, missing)) continue;
+      fail(Exit::usage, "{} {}: is an input too and would be overwritten", option, output);
+    }
+  }
 }
 
 void print_profile(const TrainOptions& options, const CommonOptions& common, const Dataset& data) {
   const Graph graph = build_graph(options.net, data.sample_shape(), static_cast<int64_t>(data.meta().classes.size()));
   EngineOptions o;
-  o.batch = options.batch;
   o.threads = common.threads;
   o.training = true;
   o.optimizer = options.optimizer;
   o.mean = data.meta().mean;
   o.std = data.meta().std;
+  const SplitData* split = data.split(Split::train);
+  if (split == nullptr) fail(Exit::no_input, "{}: has no training samples", data.path());
+  o.batch = std::min(options.batch, split->size());
   const std::unique_ptr<Engine> engine = compile(graph, common.device, o);
-  const std::vector<uint8_t> pixels(static_cast<size_t>(options.batch * graph.input.elements()), 128);
-  const std::vector<int32_t> labels(static_cast<size_t>(options.batch), 0);
-  Batch batch;
-  batch.n = options.batch;
-  batch.images = pixels;
-  batch.labels = labels;
+  std::vector<uint8_t> x(static_cast<size_t>(o.batch * graph.input.elements()) * element_size(split->type()));
+  split->read(0, o.batch, x);
+  Batch batch = batch_of(split->type(), o.batch, x, {});
+  batch.labels = std::span(split->labels()).first(static_cast<size_t>(o.batch));
   (void)engine->profile(batch);  // warms caches
   print("layer\tforward_ms\tbackward_ms\n");
   for (const LayerTime& t : engine->profile(batch)) {
@@ -92,18 +126,23 @@ void print_profile(const TrainOptions& options, const CommonOptions& common, con
   }
 }
 
-// Appends a line an epoch; begun afresh unless the run goes on.
+// One line an epoch, each written as it comes.
 class Log {
  public:
-  Log(const std::string& path, bool append) : path_(path) {
+  explicit Log(const std::string& path) : path_(path) {
     if (path.empty()) return;
-    file_.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666));
-    if (!file_) fail(Exit::output, "--log {}: cannot be written", path);
+    file_.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+    if (!file_) fail(Exit::output, "--log {}: {}", path, std::strerror(errno));
   }
-  void line(const std::string& text) {
-    if (!file_) return;
-    const std::string whole = text + "\n";
-    write_all(file_.get(), {reinterpret_cast<const uint8_t*>(whole.data()), whole.size()}, path_);
+  // Replaces what the file held by the epochs this run stands on.
+  void begin(const std::string& lines) {
+    if (file_ && ::ftruncate(file_.get(), 0) != 0 && errno != EINVAL) {  // EINVAL: a pipe or terminal
+      fail(Exit::output, "--log {}: {}", path_, std::strerror(errno));
+    }
+    append(lines);
+  }
+  void append(const std::string& lines) {
+    if (file_) write_all(file_.get(), {reinterpret_cast<const uint8_t*>(lines.data()), lines.size()}, path_);
   }
 
  private:
@@ -111,9 +150,10 @@ class Log {
   FileDescriptor file_;
 };
 
-void tell_epoch(const EpochRecord& r, int64_t epochs) {
+void tell_epoch(const EpochRecord& r, const TrainOptions& options) {
+  const std::string of = options.time_seconds > 0 ? "" : fmt::format("/{}", options.epochs);
   std::string text =
-      fmt::format("epoch {}/{}: train loss {:.4f}, accuracy {:.4f}", r.epoch, epochs, r.train_loss, r.train_accuracy);
+      fmt::format("epoch {}{}: train loss {:.4f}, accuracy {:.4f}", r.epoch, of, r.train_loss, r.train_accuracy);
   if (r.val_accuracy)
     text += fmt::format("; val loss {:.4f}, accuracy {:.4f}{}", *r.val_loss, *r.val_accuracy, r.best ? " *" : "");
   text += fmt::format("; {:.1f} s, {} images/s", r.seconds, with_commas(static_cast<int64_t>(r.images_per_second)));
@@ -132,8 +172,18 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   if (writes && command.output == "-" && stdout_is_terminal()) {
     fail(Exit::usage, "a model is not written to a terminal; redirect, or give -o MODEL.h5");
   }
+  const std::string checkpoint = !command.checkpoint.empty() ? command.checkpoint
+                                 : command.output == "-"     ? ""
+                                                             : command.output + ".ckpt";
+  keep_apart(command, checkpoint);
+  const Lock lock(common.lock, common.lock_wait);
   const Dataset data = Dataset::open(command.data);
-  const TrainOptions options = choose_options(command, common, data);
+  if (data.meta().task.find("classification") == std::string::npos) {
+    fail(Exit::mismatch, "{}: holds data for {}; this tool trains classifiers", data.path(), data.meta().task);
+  }
+  std::optional<Model> initial;
+  if (!command.init.empty()) initial = read_model(command.init);
+  const TrainOptions options = choose_options(command, common, data, initial ? &*initial : nullptr);
   if (command.summary) {
     const auto classes = static_cast<int64_t>(data.meta().classes.size());
     print(summary_text(build_graph(options.net, data.sample_shape(), classes), options.batch));
@@ -141,31 +191,26 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   }
   if (command.profile) return print_profile(options, common, data), Exit::ok;
 
-  const Lock lock(common.lock, common.lock_wait);
   if (command.output != "-") const AtomicFile probe(command.output);
   TrainSetup setup;
   setup.options = options;
   setup.device = common.device;
   setup.threads = common.threads;
-  setup.checkpoint = !command.checkpoint.empty() ? command.checkpoint
-                     : command.output == "-"     ? ""
-                                                 : command.output + ".ckpt";
+  setup.checkpoint = checkpoint;
+  if (!checkpoint.empty()) const AtomicFile probe(checkpoint);
   setup.checkpoint_seconds = command.checkpoint_every;
   setup.resume = command.resume;
-  Model initial;
-  if (!command.init.empty()) {
-    initial = read_model(command.init);
-    setup.initial = &initial;
-  }
+  setup.initial = initial ? &*initial : nullptr;
+  setup.version = LEPTON_VERSION;
+  Log log(command.log);
   catch_signals(true);
-  const bool goes_on = command.resume && !setup.checkpoint.empty() && std::filesystem::exists(setup.checkpoint);
-  Log log(command.log, goes_on);
   std::unique_ptr<Progress> progress = std::make_unique<Progress>("training");
   TrainHooks hooks;
+  hooks.on_start = [&](const std::string& lines) { log.begin(lines); };
   hooks.on_epoch = [&](const EpochRecord& record) {
     progress = std::make_unique<Progress>("training");
-    log.line(record.json());
-    tell_epoch(record, options.epochs);
+    log.append(record.json() + "\n");
+    tell_epoch(record, options);
   };
   hooks.on_step = [&](int64_t epoch, int64_t step, int64_t steps, double loss) {
     progress->update(step, steps, fmt::format("epoch {}, loss {:.4f}", epoch, loss));
@@ -176,14 +221,15 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   std::optional<Model> model = train(data, setup, hooks);
   progress.reset();
   if (!model) {
-    if (!setup.checkpoint.empty()) note("stopped; --resume goes on from " + setup.checkpoint);
+    note(checkpoint.empty() ? "stopped" : "stopped; --resume goes on from " + checkpoint);
     return Exit::failed;  // run_main turns it into 128+N
   }
   write_model(command.output, *model);
   std::vector<std::string> inputs = {command.data};
   if (!command.init.empty()) inputs.push_back(command.init);
+  if (std::filesystem::is_regular_file(command.net)) inputs.push_back(command.net);
   write_depfile(common.depfile, command.output, inputs);
-  if (!setup.checkpoint.empty()) ::unlink(setup.checkpoint.c_str());
+  if (!checkpoint.empty()) ::unlink(checkpoint.c_str());
   return Exit::ok;
 }
 

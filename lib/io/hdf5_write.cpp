@@ -82,7 +82,7 @@ size_t h5_type_size(H5Type type) {
 
 struct H5Writer::Impl {
   std::string path;
-  Id file, link_creation;
+  Id file;
   std::map<std::string, std::unique_ptr<Rows>> growing;
   std::map<std::string, Record> records;
 
@@ -105,15 +105,24 @@ struct H5Writer::Impl {
       if (storage.deflate) check(H5Pset_deflate(plist, 4), path);
       check(H5Pset_fletcher32(plist), path);
     }
-    return {H5Dcreate2(file, name.c_str(), type, space, link_creation, plist, H5P_DEFAULT), path + name};
+    make_parents(name);
+    return {H5Dcreate2(file, name.c_str(), type, space, H5P_DEFAULT, plist, H5P_DEFAULT), path + name};
+  }
+
+  // Groups that HDF5 makes on the way to a longer name would carry the time of day.
+  void make_parents(const std::string& name) {
+    for (size_t slash = name.find('/', 1); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+      group(name.substr(0, slash));
+    }
   }
 
   Id group(const std::string& name) {
     if (name == "/") return {H5Gopen2(file, "/", H5P_DEFAULT), path};
     if (H5Lexists(file, name.c_str(), H5P_DEFAULT) > 0) return {H5Gopen2(file, name.c_str(), H5P_DEFAULT), path};
+    make_parents(name);
     const Id plist(H5Pcreate(H5P_GROUP_CREATE), path);
     check(H5Pset_obj_track_times(plist, false), path);
-    return {H5Gcreate2(file, name.c_str(), link_creation, plist, H5P_DEFAULT), path + name};
+    return {H5Gcreate2(file, name.c_str(), H5P_DEFAULT, plist, H5P_DEFAULT), path + name};
   }
 
   void put_attribute(const std::string& on, const std::string& name, hid_t type, const void* value) {
@@ -133,8 +142,6 @@ H5Writer::H5Writer(const std::string& path) : impl_(std::make_unique<Impl>()) {
   const Id creation(H5Pcreate(H5P_FILE_CREATE), path);
   check(H5Pset_obj_track_times(creation, false), path);
   impl_->file = Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access), path);
-  impl_->link_creation = Id(H5Pcreate(H5P_LINK_CREATE), path);
-  check(H5Pset_create_intermediate_group(impl_->link_creation, 1), path);
 }
 
 H5Writer::~H5Writer() = default;
@@ -221,7 +228,6 @@ std::string H5Writer::content_sha256() const {
 void H5Writer::close() {
   check(H5Fflush(impl_->file, H5F_SCOPE_GLOBAL), impl_->path);
   impl_->growing.clear();
-  impl_->link_creation.close();
   check(impl_->file.close() ? 0 : -1, impl_->path);
 }
 

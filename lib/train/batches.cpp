@@ -92,13 +92,23 @@ BatchLoader::BatchLoader(const SplitData& split, std::vector<int64_t> samples, L
     : split_(split), samples_(std::move(samples)), options_(std::move(options)) {
   sample_bytes_ = split_.sample_shape().elements() * static_cast<int64_t>(element_size(split_.type()));
   window_ = std::max<int64_t>(options_.window_bytes / std::max<int64_t>(1, sample_bytes_), options_.batch);
-  options_.batch = std::min<int64_t>(options_.batch, std::max<int64_t>(1, static_cast<int64_t>(samples_.size())));
   slot_.assign(static_cast<size_t>(split_.size()), -1);
 }
 
 BatchLoader::~BatchLoader() { stop(); }
 
-int64_t BatchLoader::steps_per_epoch() const { return static_cast<int64_t>(samples_.size()) / options_.batch; }
+int64_t BatchLoader::steps_per_epoch() const {
+  return (static_cast<int64_t>(samples_.size()) + options_.batch - 1) / options_.batch;
+}
+
+int64_t BatchLoader::largest_batch() const {
+  const auto n = static_cast<int64_t>(samples_.size());
+  return n == 0 ? 0 : (n + steps_per_epoch() - 1) / steps_per_epoch();
+}
+
+int64_t BatchLoader::begin_of(int64_t step) const {
+  return step * static_cast<int64_t>(samples_.size()) / std::max<int64_t>(1, steps_per_epoch());
+}
 
 void BatchLoader::stop() {
   {
@@ -175,16 +185,17 @@ void BatchLoader::fill(OwnedBatch& batch, std::span<const int64_t> indices, int6
 void BatchLoader::produce(int64_t epoch, int64_t first_step, AugmentSpec augment) {
   try {
     const std::vector<int64_t> order = epoch_order(samples_, split_.chunk_samples(), window_, options_.seed, epoch);
-    const int64_t used = steps_per_epoch() * options_.batch;
+    const int64_t begun = begin_of(first_step);
     OwnedBatch batch;
-    int64_t position = first_step * options_.batch;
-    while (position < used) {
-      const int64_t window_first = position / window_ * window_;
-      if (position == window_first || position == first_step * options_.batch) load_window(order, window_first);
-      const int64_t take = std::min({options_.batch - batch.n, window_first + window_ - position, used - position});
+    int64_t position = begun, step = first_step;
+    while (step < steps_per_epoch()) {
+      const int64_t window_first = position / window_ * window_, end = begin_of(step + 1);
+      if (position == window_first || position == begun) load_window(order, window_first);
+      const int64_t take = std::min(end, window_first + window_) - position;
       fill(batch, std::span(order).subspan(static_cast<size_t>(position), static_cast<size_t>(take)), epoch, augment);
       position += take;
-      if (batch.n < options_.batch) continue;
+      if (position < end) continue;
+      ++step;
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return ready_.size() < kAhead || abandoned_; });
       if (abandoned_) break;

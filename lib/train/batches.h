@@ -44,12 +44,12 @@ std::vector<int64_t> epoch_order(std::span<const int64_t> samples, int64_t chunk
 struct LoaderOptions {
   int64_t batch = 128;
   uint64_t seed = 0;
-  int64_t window_bytes = int64_t{4} << 30;  // samples kept in memory at most; a smaller split is read once and kept
+  int64_t window_bytes = int64_t{2} << 30;  // samples kept in memory at most; a smaller split is read once and kept
   std::vector<float> class_weights;         // [classes]; empty = 1
 };
 
-// Every epoch gives each of `samples` at most once, in full batches; what does not fill one is left out (another part
-// each epoch), unless there are fewer samples than a batch.
+// Every epoch gives each of `samples` exactly once, in the fewest batches of at most options.batch; their sizes differ
+// by at most one, so that no batch is too small for its statistics.
 class BatchLoader {
  public:
   BatchLoader(const SplitData& split, std::vector<int64_t> samples, LoaderOptions options);
@@ -58,12 +58,14 @@ class BatchLoader {
   BatchLoader& operator=(const BatchLoader&) = delete;
 
   int64_t steps_per_epoch() const;
+  int64_t largest_batch() const;
   // Begins an epoch at a step of it; a running one is abandoned.
   void start(int64_t epoch, int64_t first_step, const AugmentSpec& augment);
   // The next batch, or nullptr at the epoch's end. Valid until the call after. Rethrows what reading threw.
   const OwnedBatch* next();
 
  private:
+  int64_t begin_of(int64_t step) const;  // position in the epoch's order
   void produce(int64_t epoch, int64_t first_step, AugmentSpec augment);
   void fill(OwnedBatch& batch, std::span<const int64_t> indices, int64_t epoch, const AugmentSpec& augment);
   void load_window(std::span<const int64_t> order, int64_t first);

@@ -25,6 +25,8 @@ std::string state_json(const TrainState& s) {
   j["best_accuracy"] = s.best_accuracy;
   j["best_loss"] = s.best_loss;
   j["best_epoch"] = s.best_epoch;
+  j["trained"] = s.trained;
+  j["seconds"] = s.seconds;
   j["mirror"] = s.mirror;
   return j.dump();
 }
@@ -42,6 +44,8 @@ TrainState parse_state(const std::string& text) {
   j.at("best_accuracy").get_to(s.best_accuracy);
   j.at("best_loss").get_to(s.best_loss);
   j.at("best_epoch").get_to(s.best_epoch);
+  j.at("trained").get_to(s.trained);
+  j.at("seconds").get_to(s.seconds);
   j.at("mirror").get_to(s.mirror);
   return s;
 }
@@ -65,6 +69,7 @@ void write_checkpoint(const std::string& path, const Checkpoint& c, const Datase
     model.state.tensors.push_back({kBest + tensor.name, tensor.shape, tensor.values});
   }
   model.state_text = {{"position", state_json(c.state)}, {"options", c.options}, {"dataset", c.dataset}};
+  if (!c.log.empty()) model.state_text["log"] = c.log;
   write_model(path, model);
 }
 
@@ -72,7 +77,9 @@ std::optional<Checkpoint> read_checkpoint(const std::string& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
   Model model = read_model(path);
   for (const char* key : {"position", "options", "dataset"}) {
-    if (!model.state_text.contains(key)) fail(Exit::mismatch, "{}: is a model, not a checkpoint", path);
+    if (model.state_text.contains(key)) continue;
+    fail(Exit::mismatch,
+         "{}: is a model (the best of a run that ended early?), not a checkpoint; start from it with --init", path);
   }
   Checkpoint c;
   try {
@@ -82,6 +89,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string& path) {
   }
   c.options = model.state_text["options"];
   c.dataset = model.state_text["dataset"];
+  c.log = model.state_text["log"];
   c.net = model.net;
   c.parameters = std::move(model.weights);
   for (NamedTensor& tensor : model.state.tensors) {

@@ -16,7 +16,9 @@ struct TrainState {
   double train_loss = 0, train_accuracy = 0;  // of the last whole epoch
   double best_accuracy = 0, best_loss = 0;
   int64_t best_epoch = 0;
-  int mirror = 0;  // --augment auto: 0 undecided, 1 mirroring joined, 2 it did not
+  int64_t trained = 0;  // samples of the last whole epoch
+  double seconds = 0;   // spent so far, for --time
+  int mirror = 0;       // --augment auto: 0 undecided, 1 mirroring joined, 2 it did not
 };
 
 struct Checkpoint {
@@ -24,6 +26,7 @@ struct Checkpoint {
   ParameterSet parameters;  // as Engine::save
   ParameterSet best;
   std::string options, net, dataset;  // must agree on resume
+  std::string log;                    // one JSON object a line and epoch
 };
 
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint, const DatasetMeta& meta,

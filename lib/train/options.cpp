@@ -1,5 +1,8 @@
 #include "train/options.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -34,6 +37,9 @@ Choice choose(const std::string& name, const std::string& value, const std::map<
   for (const auto& [word, choice] : choices) accepted += (accepted.empty() ? "" : ", ") + word;
   fail(Exit::usage, "--{} {}: expected one of {}", name, value, accepted);
 }
+
+// The number a person wrote, not its nearest float: 0.9, not 0.8999999761581421.
+double decimal(float value) { return parse_double(fmt::format("{}", value)).value_or(static_cast<double>(value)); }
 
 using Setter = std::function<void(TrainOptions&, const std::string& name, const std::string& value)>;
 
@@ -134,6 +140,32 @@ void apply_options(TrainOptions& options, std::span<const std::pair<std::string,
   for (const auto& [name, value] : settings) apply_option(options, name, value);
 }
 
+Settings optimizer_defaults(const std::string& optimizer) {
+  if (optimizer == "adamw") return {{"lr", "0.002"}, {"weight-decay", "0.01"}, {"loss", "mean"}};
+  if (optimizer == "muon") {
+    return {{"lr", "0.1"},       {"bias-lr", "0.05"}, {"head-lr", "0.05"},        {"bias-decay", "0"},
+            {"head-decay", "0"}, {"momentum", "0.6"}, {"other-momentum", "0.85"}, {"weight-decay", "0"},
+            {"loss", "mean"}};
+  }
+  return {{"lr", "0.05"}, {"momentum", "0.9"}, {"weight-decay", "0.0005"}, {"loss", "mean"}};
+}
+
+Settings general_recipe(const Shape& shape, int64_t samples) {
+  const int64_t batch = samples < 2000 ? 32 : 128;
+  // About 3,000 updates, which few samples need more passes for.
+  const int64_t epochs = std::clamp<int64_t>(3000 * batch / std::max<int64_t>(1, samples), 20, 100);
+  const int64_t side = shape.rank() == 3 ? std::min(shape[0], shape[1]) : 0;
+  Settings settings = {{"epochs", std::to_string(epochs)},
+                       {"batch", std::to_string(batch)},
+                       {"optimizer", "adamw"},
+                       {"schedule", "one-cycle"},
+                       {"warmup", "0.2"},
+                       {"shift", std::to_string(std::min<int64_t>(2, side / 8))},
+                       {"flip", side >= 2 ? "auto" : "none"}};
+  for (const auto& setting : optimizer_defaults("adamw")) settings.push_back(setting);
+  return settings;
+}
+
 void apply_augment(TrainOptions& options, const std::string& value) {
   if (value == "auto") {
     options.flip_auto = true;
@@ -182,26 +214,27 @@ std::string options_json(const TrainOptions& o) {
   j["lr"] = o.lr;
   j["bias-lr"] = o.bias_lr;
   j["head-lr"] = o.head_lr;
-  j["momentum"] = o.optimizer.momentum;
-  j["other-momentum"] = o.optimizer.other_momentum;
+  j["momentum"] = decimal(o.optimizer.momentum);
+  j["other-momentum"] = decimal(o.optimizer.other_momentum);
   j["weight-decay"] = o.weight_decay;
   j["bias-decay"] = o.bias_decay;
   j["head-decay"] = o.head_decay;
   j["schedule"] = schedule_name(o.schedule.kind);
   j["warmup"] = o.schedule.warmup;
-  j["clip"] = o.optimizer.clip;
-  j["ema"] = o.optimizer.ema;
+  j["clip"] = decimal(o.optimizer.clip);
+  j["ema"] = decimal(o.optimizer.ema);
   j["label-smoothing"] = o.label_smoothing;
   j["loss"] = o.sum_loss ? "sum" : "mean";
   j["shift"] = o.augment.shift;
   j["flip"] = o.flip_auto ? "auto" : kFlips[static_cast<int>(o.augment.flip)];
   j["cutout"] = o.augment.cutout;
-  j["brightness"] = o.augment.brightness;
-  j["contrast"] = o.augment.contrast;
+  j["brightness"] = decimal(o.augment.brightness);
+  j["contrast"] = decimal(o.augment.contrast);
   j["class-weight"] = o.class_weight;
   j["val"] = o.val;
   j["patience"] = o.patience;
   j["seed"] = o.seed;
+  if (!o.init.empty()) j["init"] = o.init;
   return j.dump();
 }
 

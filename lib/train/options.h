@@ -30,11 +30,20 @@ struct TrainOptions {
   std::string val = "auto";           // auto | FRACTION | none
   int64_t patience = 0;               // epochs without a better model before stopping; 0 = never
   uint64_t seed = 0;
+  std::string init;  // content hash of the model whose weights the run begins with; empty = none
 };
 
 // Sets one option from its text. Error(usage) names the option and what it accepts.
 void apply_option(TrainOptions& options, const std::string& name, const std::string& value);
 void apply_options(TrainOptions& options, std::span<const std::pair<std::string, std::string>> settings);
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// Rates and decays that suit an optimizer on a network of which nothing else is known.
+Settings optimizer_defaults(const std::string& optimizer);
+
+// The recipe for networks written by the user, for samples of `shape` and `samples` of them: AdamW, one-cycle.
+Settings general_recipe(const Shape& shape, int64_t samples);
 
 // --augment: auto | none | "shift=2,flip=random,cutout=8,brightness=0.1,contrast=0.1"; auto leaves the preset's numbers
 // and lets the data decide on flips.

@@ -1,9 +1,11 @@
 // What is decided before the first step: samples held out, class weights, rates of parameters.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/parameters.h"
 #include "train/trainer.h"
 
 namespace lepton {
@@ -29,6 +31,7 @@ HeldOut hold_out(const SplitData& split, std::span<const int64_t> samples, int64
     while (cut > 0 && cut < size &&
            split.digest(members[static_cast<size_t>(cut)]) == split.digest(members[static_cast<size_t>(cut - 1)]))
       ++cut;
+    if (cut == size) cut = 0;  // a class of one content stays in training
     result.val.insert(result.val.end(), members.begin(), members.begin() + cut);
     result.train.insert(result.train.end(), members.begin() + cut, members.end());
   }
@@ -67,6 +70,36 @@ std::vector<float> class_weights(const std::string& spec, const std::vector<std:
     weights[static_cast<size_t>(it - classes.begin())] = static_cast<float>(value);
   }
   return weights;
+}
+
+ParameterSet starting_parameters(const Graph& graph, uint64_t seed, const Model* initial,
+                                 const std::vector<std::string>& classes) {
+  ParameterSet parameters = initial_parameters(graph, seed);
+  if (initial == nullptr) return parameters;
+  std::set<std::string> fresh;  // what keeps its initial values
+  if (initial->classes != classes) {
+    for (const ParameterRef& ref : parameters_of(graph)) {
+      if (ref.head) fresh.insert(ref.name);
+    }
+  }
+  for (NamedTensor& tensor : parameters.tensors) {
+    if (fresh.contains(tensor.name)) continue;
+    const NamedTensor* known = initial->weights.find(tensor.name);
+    if (known == nullptr || !(known->shape == tensor.shape)) {
+      fail(Exit::mismatch,
+           "--init: the model's {} is {}, this network needs {}; leave out --net to take the model's own", tensor.name,
+           known == nullptr ? "missing" : known->shape.to_string(), tensor.shape.to_string());
+    }
+    tensor.values = known->values;
+  }
+  return parameters;
+}
+
+bool wants_whitening(const Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
+    return std::any_of(node.parameters.begin(), node.parameters.end(),
+                       [](const Parameter& p) { return p.init == Init::whiten; });
+  });
 }
 
 Rates rates_at(const Graph& graph, const TrainOptions& o, double progress, double epochs_done) {

@@ -37,15 +37,16 @@ class Run {
   };
   void choose_samples();
   void compile_engines();
-  void start_parameters();
   bool run_epoch();  // false: stopped
   void end_epoch();
   double progress() const;
   Score validate(bool mirrored);
   void save_checkpoint();
   void restore(const Checkpoint& checkpoint);
-  ParameterSet whitened(ParameterSet parameters);
+  void whiten(ParameterSet& parameters);
   Model finished_model();
+  [[noreturn]] void diverged(const std::string& where);
+  double elapsed() const { return state_.seconds + seconds_since(begun_); }
   bool better(const Score& score) const;
 
   const Dataset& data_;
@@ -61,8 +62,9 @@ class Run {
   std::unique_ptr<BatchLoader> loader_;
   int64_t judge_batch_ = 1;
   Clock::time_point begun_ = Clock::now(), checkpointed_ = Clock::now(), epoch_begun_;
-  ParameterSet best_;
-  TrainState state_;
+  ParameterSet best_;  // the answer so far: by validation, or the last epoch's without one
+  TrainState state_;   // state_.seconds: those before begun_
+  std::string log_;
 };
 
 Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
@@ -73,7 +75,6 @@ Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
   choose_samples();
   const auto classes = static_cast<int64_t>(data.meta().classes.size());
   graph_ = build_graph(options_.net, data.sample_shape(), classes);
-  options_.batch = std::min<int64_t>(options_.batch, static_cast<int64_t>(train_samples_.size()));
   LoaderOptions loading;
   loading.batch = options_.batch;
   loading.seed = options_.seed;
@@ -86,6 +87,10 @@ void Run::choose_samples() {
   const auto classes = static_cast<int64_t>(data_.meta().classes.size());
   train_samples_ = labelled(*train_split_);
   if (train_samples_.empty()) fail(Exit::no_input, "{}: no training sample has a label", data_.path());
+  if (classes < 2) {
+    fail(Exit::no_input, "{}: has the class `{}` only; a classifier needs at least two", data_.path(),
+         data_.meta().classes.front());
+  }
   const SplitData* own = data_.split(Split::val);
   if (options_.val != "none" && own && own->size() > 0) {
     val_split_ = own;
@@ -108,7 +113,7 @@ void Run::choose_samples() {
 
 void Run::compile_engines() {
   EngineOptions o;
-  o.batch = options_.batch;
+  o.batch = loader_->largest_batch();
   o.threads = setup_.threads;
   o.training = true;
   o.seed = options_.seed;
@@ -122,47 +127,27 @@ void Run::compile_engines() {
   judge_ = compile(graph_, setup_.device, o);
 }
 
-ParameterSet Run::whitened(ParameterSet parameters) {
-  const bool wanted = std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const Node& node) {
-    return std::any_of(node.parameters.begin(), node.parameters.end(),
-                       [](const Parameter& p) { return p.init == Init::whiten; });
-  });
-  if (!wanted) return parameters;
-  constexpr int64_t kImages = 5000;
-  const auto n = std::min<int64_t>(kImages, static_cast<int64_t>(train_samples_.size()));
-  const int64_t elements = train_split_->sample_shape().elements(), channels = train_split_->sample_shape()[2];
-  std::vector<uint8_t> raw(static_cast<size_t>(elements));
-  std::vector<float> images(static_cast<size_t>(n * elements));
-  for (int64_t i = 0; i < n; ++i) {
-    train_split_->read(train_samples_[static_cast<size_t>(i)], 1, raw);
-    for (int64_t j = 0; j < elements; ++j) {
-      const auto c = static_cast<size_t>(j % channels);
-      images[static_cast<size_t>(i * elements + j)] =
-          (raw[static_cast<size_t>(j)] - data_.meta().mean[c]) / data_.meta().std[c];
+// From the first images in the order of training, so that every class is among them.
+void Run::whiten(ParameterSet& parameters) {
+  constexpr size_t kImages = 5000;
+  const Shape& shape = train_split_->sample_shape();
+  const auto elements = static_cast<size_t>(shape.elements()), channels = static_cast<size_t>(shape[2]);
+  std::vector<float> mean = data_.meta().mean, std = data_.meta().std;
+  if (mean.empty()) mean.assign(channels, 0.0F);
+  if (std.empty()) std.assign(channels, 1.0F);
+  std::vector<float> images;
+  loader_->start(0, 0, {});
+  while (const OwnedBatch* batch = images.size() < kImages * elements ? loader_->next() : nullptr) {
+    for (size_t i = 0; i < batch->x.size() && images.size() < kImages * elements; ++i) {
+      const size_t c = i % channels;
+      images.push_back((static_cast<float>(batch->x[i]) - mean[c]) / std[c]);
     }
   }
-  set_whitening(parameters, graph_, images, n);
-  return parameters;
-}
-
-void Run::start_parameters() {
-  ParameterSet parameters = whitened(initial_parameters(graph_, options_.seed));
-  if (setup_.initial) {
-    int64_t taken = 0;
-    for (NamedTensor& tensor : parameters.tensors) {
-      const NamedTensor* known = setup_.initial->weights.find(tensor.name);
-      if (!known || known->shape != tensor.shape) continue;
-      tensor.values = known->values;
-      ++taken;
-    }
-    if (taken == 0) fail(Exit::mismatch, "--init: none of the model's parameters fits this network");
-    hooks_.explain(fmt::format("--init: {} of {} parameters taken from the model", taken, parameters.tensors.size()));
-  }
-  engine_->load(parameters);
+  set_whitening(parameters, graph_, images, static_cast<int64_t>(images.size() / elements));
 }
 
 double Run::progress() const {
-  if (options_.time_seconds > 0) return std::min(1.0, seconds_since(begun_) / options_.time_seconds);
+  if (options_.time_seconds > 0) return std::min(1.0, elapsed() / options_.time_seconds);
   const int64_t steps = loader_->steps_per_epoch();
   return static_cast<double>(state_.epoch * steps + state_.step) / static_cast<double>(options_.epochs * steps);
 }
@@ -170,7 +155,7 @@ double Run::progress() const {
 bool Run::run_epoch() {
   const int64_t steps = loader_->steps_per_epoch();
   AugmentSpec augment = options_.augment;
-  if (state_.mirror == static_cast<int>(Mirror::harmless)) augment.flip = AugmentSpec::Flip::random;
+  if (state_.mirror == static_cast<int>(Mirror::harmless)) augment.flip = AugmentSpec::Flip::alternate;
   loader_->start(state_.epoch, state_.step, augment);
   epoch_begun_ = Clock::now();
   while (const OwnedBatch* batch = loader_->next()) {
@@ -185,10 +170,7 @@ bool Run::run_epoch() {
     settings.sum_loss = options_.sum_loss;
     const StepResult result = engine_->train_step(batch->view(), settings);
     if (!result.finite || !std::isfinite(result.loss)) {
-      fail(Exit::failed,
-           "epoch {}, step {}: the loss is not finite; lower --lr ({} now), or bound gradients with --clip 1{}",
-           state_.epoch + 1, state_.step + 1, options_.lr,
-           setup_.checkpoint.empty() ? "" : "; the last good state, if any, is in " + setup_.checkpoint);
+      diverged(fmt::format("epoch {}, step {}: the loss", state_.epoch + 1, state_.step + 1));
     }
     state_.loss_sum += result.loss * static_cast<double>(batch->n);
     state_.correct += result.correct;
@@ -199,8 +181,9 @@ bool Run::run_epoch() {
       save_checkpoint();
       return false;
     }
-    if (hooks_.checkpoint_now()) save_checkpoint();
-    if (options_.time_seconds > 0 && seconds_since(begun_) >= options_.time_seconds) break;
+    const bool due = setup_.checkpoint_seconds > 0 && seconds_since(checkpointed_) >= setup_.checkpoint_seconds;
+    if (hooks_.checkpoint_now() || due) save_checkpoint();
+    if (options_.time_seconds > 0 && elapsed() >= options_.time_seconds) break;
   }
   return true;
 }
@@ -215,6 +198,9 @@ Run::Score Run::validate(bool mirrored) {
   };
   Score score;
   const std::vector<float> logits = scores(plain_view());
+  if (!std::all_of(logits.begin(), logits.end(), [](float v) { return std::isfinite(v); })) {
+    diverged(fmt::format("epoch {}: a validation score", state_.epoch + 1));
+  }
   score.accuracy = static_cast<double>(count_top(logits, truth, graph_.classes, 1)) / n;
   score.loss = log_loss(softmax(logits, graph_.classes), truth, graph_.classes);
   if (mirrored) {
@@ -238,10 +224,12 @@ void Run::end_epoch() {
   record.seconds = seconds_since(epoch_begun_);
   record.images_per_second = static_cast<double>(state_.seen) / record.seconds;
   record.lr = options_.lr * schedule_factor(options_.schedule, progress());
+  state_.trained = state_.seen;
   state_.train_accuracy = record.train_accuracy;
   state_.train_loss = record.train_loss;
   if (val_samples_.empty()) {
     record.best = true;
+    best_ = answering_parameters(engine_->save());
   } else {
     const bool ask = options_.flip_auto && state_.mirror == static_cast<int>(Mirror::undecided);
     const Score score = validate(ask);
@@ -265,13 +253,15 @@ void Run::end_epoch() {
   ++state_.epoch;
   state_.step = state_.seen = state_.correct = 0;
   state_.loss_sum = 0;
+  log_ += record.json() + "\n";
   hooks_.on_epoch(record);
 }
 
 void Run::save_checkpoint() {
   checkpointed_ = Clock::now();
   if (setup_.checkpoint.empty()) return;
-  Checkpoint c{state_, engine_->save(), best_, options_json(options_), options_.net, data_.content_sha256()};
+  Checkpoint c{state_, engine_->save(), best_, options_json(options_), options_.net, data_.content_sha256(), log_};
+  c.state.seconds = elapsed();
   write_checkpoint(setup_.checkpoint, c, data_.meta(), graph_);
 }
 
@@ -286,18 +276,35 @@ void Run::restore(const Checkpoint& c) {
   engine_->load(c.parameters);
   best_ = c.best;
   state_ = c.state;
+  log_ = c.log;
+}
+
+// Ends the run. What it found before is worth keeping, but a state that leads here is not worth resuming.
+void Run::diverged(const std::string& where) {
+  std::string kept;
+  if (!best_.tensors.empty() && !setup_.checkpoint.empty()) {
+    Model model = finished_model();
+    write_model(setup_.checkpoint, model);
+    kept = fmt::format("; the best model before is in {}", setup_.checkpoint);
+  }
+  fail(Exit::failed, "{} is not finite; lower --lr ({} now), or bound gradients with --clip 1{}", where, options_.lr,
+       kept);
 }
 
 std::optional<Model> Run::operator()() {
   std::optional<Checkpoint> old;
   if (setup_.resume && !setup_.checkpoint.empty()) old = read_checkpoint(setup_.checkpoint);
-  if (old)
+  if (old) {
     restore(*old);
-  else
-    start_parameters();
+  } else {
+    ParameterSet parameters = starting_parameters(graph_, options_.seed, setup_.initial, data_.meta().classes);
+    if (!setup_.initial && wants_whitening(graph_)) whiten(parameters);
+    engine_->load(parameters);
+  }
+  hooks_.on_start(log_);
   const double target = options_.target.empty() ? 2 : std::stod(options_.target.substr(options_.target.find('=') + 1));
   const auto ended = [&] {
-    const bool out_of_time = options_.time_seconds > 0 && seconds_since(begun_) >= options_.time_seconds;
+    const bool out_of_time = options_.time_seconds > 0 && elapsed() >= options_.time_seconds;
     const bool stale =
         options_.patience > 0 && !val_samples_.empty() && state_.epoch - state_.best_epoch >= options_.patience;
     const bool reached = state_.best_epoch > 0 && state_.best_accuracy >= target;
@@ -307,7 +314,9 @@ std::optional<Model> Run::operator()() {
   while (!ended()) {
     if (!run_epoch()) return std::nullopt;
     end_epoch();
-    if (seconds_since(checkpointed_) >= setup_.checkpoint_seconds) save_checkpoint();
+    const bool stop = hooks_.stop();
+    if (stop || seconds_since(checkpointed_) >= setup_.checkpoint_seconds) save_checkpoint();
+    if (stop) return std::nullopt;
   }
   return finished_model();
 }
@@ -319,23 +328,25 @@ Model Run::finished_model() {
   model.net = options_.net;
   model.graph = graph_json(graph_);
   model.input = graph_.input;
-  model.weights = val_samples_.empty() ? answering_parameters(engine_->save()) : best_;
+  model.weights = best_;
   model.classes = meta.classes;
   model.mean = meta.mean;
   model.std = meta.std;
   model.recipe = meta.recipe;
   nlohmann::ordered_json metrics;
-  metrics["train"]["accuracy"]["value"] = state_.train_accuracy;
-  metrics["train"]["loss"]["value"] = state_.train_loss;
+  const auto add = [&](const char* split, double accuracy, int64_t n, double loss) {
+    const Estimate e = proportion(std::llround(accuracy * static_cast<double>(n)), n);
+    metrics[split]["accuracy"] = {{"value", e.value}, {"low", e.low}, {"high", e.high}};
+    metrics[split]["loss"]["value"] = loss;
+  };
+  add("train", state_.train_accuracy, state_.trained, state_.train_loss);
   if (!val_samples_.empty()) {
-    const auto n = static_cast<int64_t>(val_samples_.size());
-    const Estimate e = proportion(std::llround(state_.best_accuracy * static_cast<double>(n)), n);
-    metrics["val"]["accuracy"] = {{"value", e.value}, {"low", e.low}, {"high", e.high}};
-    metrics["val"]["loss"]["value"] = state_.best_loss;
-    metrics["val"]["epoch"] = state_.best_epoch;
+    add("val", state_.best_accuracy, static_cast<int64_t>(val_samples_.size()), state_.best_loss);
+    metrics["val"]["epoch"]["value"] = state_.best_epoch;
   }
   model.metrics = metrics.dump();
   nlohmann::ordered_json provenance;
+  provenance["lepton"] = setup_.version;
   provenance["options"] = nlohmann::ordered_json::parse(options_json(options_));
   provenance["mirrored"] =
       state_.mirror == static_cast<int>(Mirror::harmless) || options_.augment.flip != AugmentSpec::Flip::none;

@@ -27,6 +27,7 @@ struct EpochRecord {
 
 // What the loop asks of and tells its caller.
 struct TrainHooks {
+  std::function<void(const std::string& log)> on_start = [](auto&) {};  // the log of epochs done before, if any
   std::function<void(const EpochRecord&)> on_epoch = [](const EpochRecord&) {};
   std::function<void(int64_t epoch, int64_t step, int64_t steps, double loss)> on_step = [](auto, auto, auto, auto) {};
   std::function<void(const std::string&)> explain = [](const std::string&) {};  // decisions, for -v
@@ -39,13 +40,15 @@ struct TrainSetup {
   std::string device = "auto";
   int threads = 0;
   std::string checkpoint;          // where checkpoints go; empty = none
-  double checkpoint_seconds = 60;  // least time between checkpoints at ends of epochs
+  double checkpoint_seconds = 60;  // time between checkpoints; 0: one after every epoch
   bool resume = false;             // go on from the checkpoint if there is one
-  const Model* initial = nullptr;  // fine-tune: its weights where names and shapes agree
+  const Model* initial = nullptr;  // begin with its weights; its last layer only if the classes are the same
+  std::string version;             // of the program, for the model's provenance
 };
 
 // nullopt: stopped by hooks.stop, a checkpoint was written. Errors: failed (1) when the loss is not finite, naming the
-// step; mismatch (7) when the checkpoint or the initial model does not belong to this run.
+// step, with the best model so far left in the checkpoint's place; mismatch (7) when the checkpoint or the initial
+// model does not belong to this run; no_input (4) without labelled training samples of two classes.
 std::optional<Model> train(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks);
 
 // The samples held out for validation where the data has no val split, and the rest; both sorted. A stable choice: of
@@ -58,6 +61,14 @@ HeldOut hold_out(const SplitData& split, std::span<const int64_t> samples, int64
 // Weights of the classes' losses: "none" (empty), "auto" (inverse frequency, mean 1 over samples), "NAME=W,...".
 std::vector<float> class_weights(const std::string& spec, const std::vector<std::string>& classes,
                                  const SplitData& split, std::span<const int64_t> samples);
+
+// The parameters a run begins with: initial values, or those of `initial` (nullptr = none), whose last layer is taken
+// over only if its classes are `classes`. mismatch (7) names the first tensor that does not fit.
+ParameterSet starting_parameters(const Graph& graph, uint64_t seed, const Model* initial,
+                                 const std::vector<std::string>& classes);
+
+// Whether the graph has kernels that set_whitening fills.
+bool wants_whitening(const Graph& graph);
 
 // Learning rate and decay of every parameter at a step. progress in [0,1] of the run.
 struct Rates {

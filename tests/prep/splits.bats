@@ -16,6 +16,7 @@ load helper
   tree here/photos cat dog
   lepton-prep here/photos -o one.h5
   mv here there
+  sleep 1.1
   touch -d 2001-01-01 there/photos/cat/*
   lepton-prep there/photos -o two.h5
   cmp one.h5 two.h5
