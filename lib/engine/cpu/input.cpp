@@ -1,19 +1,11 @@
 #include <algorithm>
-#include <array>
 
 #include "base/error.h"
 #include "engine/cpu/ops.h"
+#include "kernels/augment.h"
 
 namespace lepton::cpu {
 namespace {
-
-// Reflection without repeating the edge, as often as it takes.
-int64_t reflect(int64_t i, int64_t size) {
-  if (size == 1) return 0;
-  const int64_t period = 2 * (size - 1);
-  i = ((i % period) + period) % period;
-  return i < size ? i : period - i;
-}
 
 class InputOp : public Op {
  public:
@@ -22,7 +14,7 @@ class InputOp : public Op {
     forward_buffers = {out_};
     const size_t channels = static_cast<size_t>(map_.c);
     mean_.assign(channels, 0.0F);
-    factor_.assign(channels, 1.0F);
+    std_.assign(channels, 1.0F);
     if (!options.mean.empty() && options.mean.size() != channels) {
       fail(Exit::mismatch, "cpu: {} means for {} channels", options.mean.size(), channels);
     }
@@ -30,7 +22,7 @@ class InputOp : public Op {
       fail(Exit::mismatch, "cpu: {} standard deviations for {} channels", options.std.size(), channels);
     }
     std::copy(options.mean.begin(), options.mean.end(), mean_.begin());
-    for (size_t c = 0; c < options.std.size(); ++c) factor_[c] = 1.0F / options.std[c];
+    std::copy(options.std.begin(), options.std.end(), std_.begin());
   }
 
   void bind(const Arena& arena) override { data_ = arena.at(out_); }
@@ -65,26 +57,26 @@ class InputOp : public Op {
 
   void row(const float* from, float* to) const {
     for (int64_t pixel = 0; pixel < map_.pixels(); ++pixel) {
-      for (int64_t c = 0; c < map_.c; ++c) to[place(pixel, c)] = normal(from[pixel * map_.c + c], c);
+      for (int64_t c = 0; c < map_.c; ++c) {
+        const auto at = static_cast<size_t>(c);
+        to[place(pixel, c)] = kernels::normalized(from[pixel * map_.c + c], mean_[at], std_[at]);
+      }
     }
   }
 
-  float normal(float value, int64_t c) const {
-    return (value - mean_[static_cast<size_t>(c)]) * factor_[static_cast<size_t>(c)];
-  }
-
+  // kernels::InputPixel with its reflections taken once a pixel, not once a channel.
   void image(const uint8_t* from, const Augment& a, float* to) const {
-    const bool toned = a.contrast != 1.0F || a.brightness != 0.0F;
     for (int64_t y = 0; y < map_.h; ++y) {
-      const int64_t source_y = reflect(y + a.dy, map_.h);
+      const int64_t from_y = kernels::reflect(y + a.dy, map_.h);
       for (int64_t x = 0; x < map_.w; ++x) {
-        int64_t source_x = reflect(x + a.dx, map_.w);
-        if (a.flip) source_x = map_.w - 1 - source_x;
+        int64_t from_x = kernels::reflect(x + a.dx, map_.w);
+        if (a.flip) from_x = map_.w - 1 - from_x;
         const bool cut = y >= a.cut_y && y < a.cut_y + a.cut_h && x >= a.cut_x && x < a.cut_x + a.cut_w;
         for (int64_t c = 0; c < map_.c; ++c) {
-          float value = from[(source_y * map_.w + source_x) * map_.c + c];
-          if (toned) value = (value - 128.0F) * a.contrast + 128.0F + a.brightness;
-          to[place(y * map_.w + x, c)] = cut ? 0.0F : normal(value, c);
+          const auto at = static_cast<size_t>(c);
+          const float stored = from[(from_y * map_.w + from_x) * map_.c + c];
+          const float toned = (stored - 128) * a.contrast + 128 + a.brightness;
+          to[place(y * map_.w + x, c)] = cut ? 0.0F : kernels::normalized(toned, mean_[at], std_[at]);
         }
       }
     }
@@ -96,7 +88,7 @@ class InputOp : public Op {
   Shape sample_;
   int out_;
   float* data_ = nullptr;
-  std::vector<float> mean_, factor_;
+  std::vector<float> mean_, std_;
 };
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include "engine/cpu/loss.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
+#include "kernels/loss.h"
 
 namespace lepton::cpu {
 namespace {
@@ -13,20 +13,16 @@ float weight_of(const Batch& batch, int64_t s) {
   return batch.weights.empty() ? 1.0F : batch.weights[static_cast<size_t>(s)];
 }
 
-// Cross-entropy of one sample; gradient = scale x (softmax - target).
-double sample_loss(const float* z, int64_t classes, int64_t label, double smoothing, double scale, float* gradient) {
-  const double largest = static_cast<double>(*std::max_element(z, z + classes));
-  double total = 0, sum = 0;
+// Cross-entropy of one sample, in double (logits: room for as many); gradient = factor x (softmax - target).
+double sample_loss(const float* z, int64_t classes, int64_t label, float smoothing, double factor, double* logits,
+                   float* gradient) {
+  std::copy_n(z, classes, logits);
+  const kernels::CrossEntropy<double> entropy{classes, static_cast<double>(smoothing)};
+  const double log_total = kernels::log_sum_exp(logits, classes);
   for (int64_t c = 0; c < classes; ++c) {
-    total += std::exp(static_cast<double>(z[c]) - largest);
-    sum += static_cast<double>(z[c]);
+    gradient[c] = static_cast<float>(entropy.gradient(logits[c], log_total, c, label, factor));
   }
-  const double log_total = largest + std::log(total), even = smoothing / static_cast<double>(classes);
-  for (int64_t c = 0; c < classes; ++c) {
-    const double target = (c == label ? 1 - smoothing : 0) + even;
-    gradient[c] = static_cast<float>(scale * (std::exp(static_cast<double>(z[c]) - log_total) - target));
-  }
-  return log_total - (1 - smoothing) * static_cast<double>(z[label]) - even * sum;
+  return entropy.loss(logits, label);
 }
 
 }  // namespace
@@ -42,7 +38,8 @@ Loss::Loss(int64_t batch, int64_t classes, int64_t stride)
       classes_(classes),
       stride_(stride),
       losses_(static_cast<size_t>(batch)),
-      correct_(static_cast<size_t>(batch)) {}
+      correct_(static_cast<size_t>(batch)),
+      logits_(static_cast<size_t>(batch * classes)) {}
 
 LossResult Loss::run(const Batch& batch, const float* logits, float smoothing, double factor, float* gradient) {
   for (const int32_t label : batch.labels) {
@@ -58,9 +55,9 @@ LossResult Loss::run(const Batch& batch, const float* logits, float smoothing, d
     if (s >= batch.n || batch.labels[at] < 0) continue;
     const float* z = logits + s * stride_;
     const double weight = static_cast<double>(weight_of(batch, s));
-    losses_[at] =
-        weight * sample_loss(z, classes_, batch.labels[at], static_cast<double>(smoothing), weight * factor, g);
-    correct_[at] = std::max_element(z, z + classes_) - z == batch.labels[at];
+    losses_[at] = weight * sample_loss(z, classes_, batch.labels[at], smoothing, weight * factor,
+                                       logits_.data() + s * classes_, g);
+    correct_[at] = kernels::largest(z, classes_) == batch.labels[at];
   }
   LossResult result;
   for (int64_t s = 0; s < batch.n; ++s) {

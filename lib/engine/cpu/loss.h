@@ -27,6 +27,7 @@ class Loss {
   int64_t batch_, classes_, stride_;
   std::vector<double> losses_;
   std::vector<uint8_t> correct_;
+  std::vector<double> logits_;
 };
 
 }  // namespace lepton::cpu

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/simd.h"
+#include "kernels/optimizer.h"
 
 namespace lepton::cpu {
 namespace {
@@ -91,9 +92,8 @@ void Optimizer::elementwise(const Slot& slot, size_t index, const StepSettings& 
   const float rate = settings.rates[index], decay = settings.decays[index];
   const float momentum = spec_.kind == OptimizerKind::muon ? spec_.other_momentum : spec_.momentum;
   const bool nesterov = spec_.kind == OptimizerKind::muon || spec_.nesterov;
-  const double t = static_cast<double>(steps_);
-  const auto c1 = static_cast<float>(1 - std::pow(static_cast<double>(spec_.beta1), t));
-  const auto c2 = static_cast<float>(1 - std::pow(static_cast<double>(spec_.beta2), t));
+  const auto c1 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta1), steps_));
+  const auto c2 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta2), steps_));
   const int64_t chunks = (slot.packing.size + kChunk - 1) / kChunk;
 #pragma omp parallel for schedule(static) if (chunks > 1)
   for (int64_t c = 0; c < chunks; ++c) {
@@ -115,16 +115,13 @@ void Optimizer::elementwise(const Slot& slot, size_t index, const StepSettings& 
 // norm is reset to the square root of its number of outputs first. X is [inputs, outputs], i.e. the usual matrix
 // transposed, which changes nothing but the side its square is taken on.
 void Optimizer::muon(Matrix& m, float rate, float decay, float factor) {
+  using Steps = kernels::NewtonSchulz;
   const Slot& slot = parameters_.slots[m.slot];
   const int64_t size = slot.packing.size, elements = m.rows * m.columns;
   float *g = parameters_.gradient(slot), *w = parameters_.value(slot), *v = states_[0].flat.data() + slot.offset;
-  const float momentum = spec_.momentum;
+  const kernels::MuonDirection<float> direction{spec_.momentum, factor, spec_.nesterov};
 #pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < size; ++i) {
-    const float d = g[i] * factor;
-    v[i] = momentum * v[i] + d;
-    g[i] = spec_.nesterov ? d + momentum * v[i] : v[i];
-  }
+  for (int64_t i = 0; i < size; ++i) g[i] = direction(g[i], v[i]);
   float *x = work_.data(), *next = x + (elements + 15) / 16 * 16;
   if (slot.packing.conv) {
     m.out.execute(dnnl_stream(), m.inner_gradient, m.plain);
@@ -133,20 +130,21 @@ void Optimizer::muon(Matrix& m, float rate, float decay, float factor) {
   }
   double square = 0;
   for (int64_t i = 0; i < elements; ++i) square += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  const auto inverse = static_cast<float>(1 / (std::sqrt(square) + 1e-7));
+  const auto inverse = static_cast<float>(1 / (std::sqrt(square) + Steps::kEpsilon));
   for (int64_t i = 0; i < elements; ++i) x[i] *= inverse;
   const bool tall = m.rows >= m.columns;
   const int64_t side = std::min(m.rows, m.columns), other = std::max(m.rows, m.columns);
   float *a = next + (elements + 15) / 16 * 16, *b = a + (side * side + 15) / 16 * 16;
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < Steps::kSteps; ++round) {
     gemm(tall ? 'T' : 'N', tall ? 'N' : 'T', side, side, other, 1, x, m.columns, x, m.columns, 0, a, side);
     std::copy_n(a, side * side, b);
-    gemm('N', 'N', side, side, side, 2.0315F, a, side, a, side, -4.7750F, b, side);
+    gemm('N', 'N', side, side, side, static_cast<float>(Steps::kC), a, side, a, side, static_cast<float>(Steps::kB), b,
+         side);
     std::copy_n(x, elements, next);
     if (tall) {
-      gemm('N', 'N', m.rows, m.columns, side, 1, x, m.columns, b, side, 3.4445F, next, m.columns);
+      gemm('N', 'N', m.rows, m.columns, side, 1, x, m.columns, b, side, static_cast<float>(Steps::kA), next, m.columns);
     } else {
-      gemm('N', 'N', m.rows, m.columns, side, 1, b, side, x, m.columns, 3.4445F, next, m.columns);
+      gemm('N', 'N', m.rows, m.columns, side, 1, b, side, x, m.columns, static_cast<float>(Steps::kA), next, m.columns);
     }
     std::copy_n(next, elements, x);
   }
@@ -156,10 +154,9 @@ void Optimizer::muon(Matrix& m, float rate, float decay, float factor) {
     pack(slot.packing, slot.parameter.shape, x, g);
   }
   const double norm = std::sqrt(simd().square_sum(w, size / simd().lanes));
-  const float reset = norm > 0 ? static_cast<float>(std::sqrt(static_cast<double>(m.columns)) / norm) : 1.0F;
-  const float kept = reset * (1 - rate * decay);
+  const kernels::MuonUpdate<float> take{rate, decay, static_cast<float>(kernels::muon_reset(norm, m.columns))};
 #pragma omp parallel for simd schedule(static)
-  for (int64_t i = 0; i < size; ++i) w[i] = w[i] * kept - rate * g[i];
+  for (int64_t i = 0; i < size; ++i) take(w[i], g[i]);
 }
 
 void Optimizer::save(ParameterSet& set) const {

@@ -54,6 +54,7 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
       ops_.push_back(make_pool(step, node, batch, false, false, in, out, arena_));
       return;
     case StepKind::add:
+      if (skip == nullptr) fail(Exit::bug, "cpu: an addition of one value");
       ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
       return;
     case StepKind::scale:

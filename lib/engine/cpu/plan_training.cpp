@@ -82,6 +82,7 @@ void TrainingPlan::add_forward(size_t index) {
       return;
     }
     case StepKind::add:
+      if (skip == nullptr) fail(Exit::bug, "cpu: an addition of one value");
       ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
       return;
     case StepKind::dropout:

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "base/random.h"
 #include "engine/cpu/ops.h"
+#include "kernels/dropout.h"
 
 namespace lepton::cpu {
 namespace {
@@ -97,7 +97,8 @@ class DropoutOp : public SampleOp {
 
   void drop(const Run& run, int64_t s, const float* from, float* to) const {
     std::fill_n(to, from_.sample(), 0.0F);
-    const float kept = 1.0F / (1.0F - rate_);
+    const kernels::Dropout dropout{seed_, static_cast<uint64_t>(run.step), node, rate_};
+    const float factor = 1.0F / (1.0F - rate_);
     uint64_t drawn = ~uint64_t{0};
     Random4 random{};
     for (int64_t pixel = 0; pixel < from_.pixels(); ++pixel) {
@@ -105,11 +106,10 @@ class DropoutOp : public SampleOp {
         const auto index = static_cast<uint64_t>((s * from_.pixels() + pixel) * from_.c + c);
         if (index / 4 != drawn) {
           drawn = index / 4;
-          random = random4(seed_, Stream::dropout, static_cast<uint64_t>(run.step),
-                           (static_cast<uint64_t>(node) << 40) + drawn);
+          random = dropout.draw(drawn);
         }
         const int64_t place = from_.place(pixel, c);
-        if (uniform(random.v[index % 4]) >= rate_) to[place] = from[place] * kept;
+        if (dropout.kept(random, index)) to[place] = from[place] * factor;
       }
     }
   }

@@ -4,18 +4,14 @@
 #include <vector>
 
 #include "engine/cpu/layout.h"
+#include "kernels/reduce.h"
 
 namespace lepton::cpu {
 
-// Samples are summed in this many groups, each on one thread, and the groups' sums added in order.
-constexpr int64_t kGroups = 16;
-
-struct GroupRange {
-  int64_t begin, end;
-};
-inline GroupRange group_range(int64_t samples, int64_t group) {
-  return {samples * group / kGroups, samples * (group + 1) / kGroups};
-}
+// Samples are summed in so many groups, each on one thread, and the groups' sums added in order.
+using kernels::group_range;
+using kernels::GroupRange;
+constexpr int64_t kGroups = kernels::kReduceGroups;
 
 // result[c] = sum of x over the first n samples and all pixels; padding included. `partial` is working room, sized
 // here.
