@@ -135,8 +135,8 @@ inline double largest_of(const std::vector<float>& values) {
   return largest;
 }
 
-// |values - expected| <= tolerance x scale everywhere, scale being expected's largest value or `least` if that is more. Sums
-// whose terms cancel keep a few units of fp32's last place at 1.
+// |values - expected| <= tolerance x scale everywhere, scale being expected's largest value or `least` if that is more.
+// Sums whose terms cancel keep a few units of fp32's last place at 1.
 inline void expect_near(const std::vector<float>& values, const std::vector<float>& expected, double tolerance,
                         const std::string& what, double least = 0) {
   ASSERT_EQ(values.size(), expected.size()) << what;
