@@ -274,7 +274,10 @@ void Run::restore(const Checkpoint& c) {
          setup_.checkpoint, c.options);
   }
   engine_->load(c.parameters);
-  best_ = c.best;
+  // In the graph's order, which the file's need not be: the model's bytes follow it.
+  for (const ParameterRef& ref : parameters_of(graph_)) {
+    if (!c.best.tensors.empty()) best_.tensors.push_back(c.best.at(ref.name));
+  }
   state_ = c.state;
   log_ = c.log;
 }
