@@ -15,9 +15,10 @@ int run_main(const char* program, const std::function<Exit()>& body);
 enum class Verbosity { quiet, normal, verbose };
 void set_verbosity(Verbosity level);
 Verbosity verbosity();
-void warn(const std::string& text);    // unless quiet
-void note(const std::string& text);    // unless quiet
-void detail(const std::string& text);  // with -v only
+void complain(const std::string& text);  // always: what makes the status what it is, beside an Error
+void warn(const std::string& text);      // unless quiet
+void note(const std::string& text);      // unless quiet
+void detail(const std::string& text);    // with -v only
 
 // Writes data for the next program to stdout. Error(output) when that fails; a broken pipe ends the tool with 141.
 void print(const std::string& text);

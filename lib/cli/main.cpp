@@ -34,6 +34,7 @@ int finish(Exit status) {
 
 void set_verbosity(Verbosity level) { g_verbosity = level; }
 Verbosity verbosity() { return g_verbosity; }
+void complain(const std::string& text) { say(text); }
 void warn(const std::string& text) {
   if (g_verbosity != Verbosity::quiet) say("warning: " + text);
 }

@@ -1,5 +1,6 @@
 #include "predict/reference.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,7 +40,7 @@ DatasetReference parse_dataset_reference(const std::string& operand) {
   const size_t colon = operand.rfind(':');
   if (operand == "-" || colon == std::string::npos || exists(operand)) return {operand, {Split::test}};
   DatasetReference reference{operand.substr(0, colon), {}};
-  if (reference.path != "-" && !exists(reference.path)) fail(Exit::no_input, "{}: no such file", reference.path);
+  if (!exists(reference.path)) fail(Exit::no_input, "{}: no such file", reference.path);
   for (const std::string& name : split(operand.substr(colon + 1), ',')) {
     const auto which = parse_split(name);
     if (!which) fail(Exit::usage, "{}: no split '{}'; expected train, val or test", operand, name);
@@ -49,15 +50,19 @@ DatasetReference parse_dataset_reference(const std::string& operand) {
 }
 
 bool names_dataset(const std::string& operand) {
-  const std::string path = operand.starts_with("-:") ? "-" : operand;
-  if (path == "-") {
+  if (operand == "-") {
     const FileDescriptor spool = open_spooled(STDIN_FILENO);
     if (::dup2(spool.get(), STDIN_FILENO) < 0) fail(Exit::failed, "standard input: cannot be duplicated");
-    return operand != "-" || is_hdf5(spool.get());
+    return is_hdf5(spool.get());
   }
-  if (std::filesystem::is_regular_file(path)) return is_hdf5(open_input(path).get());
-  const size_t colon = path.rfind(':');
-  return colon != std::string::npos && !exists(path) && std::filesystem::is_regular_file(path.substr(0, colon));
+  std::error_code ignored;
+  if (exists(operand)) {
+    if (!std::filesystem::is_regular_file(operand, ignored)) return false;
+    const FileDescriptor file(::open(operand.c_str(), O_RDONLY | O_CLOEXEC));
+    return file && is_hdf5(file.get());
+  }
+  const size_t colon = operand.rfind(':');
+  return colon != std::string::npos && std::filesystem::is_regular_file(operand.substr(0, colon), ignored);
 }
 
 const SplitData& require_split(const Dataset& dataset, Split which) {

@@ -41,7 +41,8 @@ std::vector<int64_t> labelled(const SplitData& split) {
 }
 
 std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node, const SplitData& split,
-                                 std::span<const int64_t> samples, int64_t batch, std::span<const WeightedView> views) {
+                                 std::span<const int64_t> samples, int64_t batch, std::span<const WeightedView> views,
+                                 const std::function<void(int64_t)>& progress) {
   std::vector<int64_t> all;
   if (samples.empty()) {
     all.resize(static_cast<size_t>(split.size()));
@@ -68,6 +69,7 @@ std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node
                    std::span(values).first(n * width));
       for (size_t i = 0; i < n * width; ++i) total[begin * width + i] += v.weight * values[i];
     }
+    progress(static_cast<int64_t>(begin + n));
   }
   return total;
 }

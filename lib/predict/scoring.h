@@ -1,5 +1,6 @@
 #pragma once
 // Scores of a split's samples: validation, evaluation and inference on datasets share this one path.
+#include <functional>
 #include <vector>
 
 #include "data/dataset.h"
@@ -21,8 +22,10 @@ std::vector<WeightedView> plain_view();
 std::vector<WeightedView> test_time_views(bool flips);
 
 // Values of `node` for the samples (split indices; empty = all), [count, elements], averaged over the views.
-std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node, const SplitData& split,
-                                 std::span<const int64_t> samples, int64_t batch, std::span<const WeightedView> views);
+// `progress` is told how many are done.
+std::vector<float> score_samples(
+    Engine& engine, const Graph& graph, NodeId node, const SplitData& split, std::span<const int64_t> samples,
+    int64_t batch, std::span<const WeightedView> views, const std::function<void(int64_t)>& progress = [](int64_t) {});
 
 // Indices of the samples that have a label.
 std::vector<int64_t> labelled(const SplitData& split);

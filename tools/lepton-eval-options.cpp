@@ -1,0 +1,51 @@
+#include "lepton-eval-options.h"
+
+namespace lepton {
+
+void add_eval_options(CommandLine& line, EvalCommand& c) {
+  CLI::App& app = line.app();
+  app.add_option("MODEL.h5 DATA.h5[:split]", c.operands, "the model and datasets; - = stdin");
+  const char* kInputs = "Labels instead of a model";
+  app.add_option("--predictions", c.predictions, "answers of any tool: id, tab, label; or lepton-infer's JSON lines")
+      ->type_name("FILE")
+      ->group(kInputs);
+  app.add_option("--truth", c.truth, "the right labels: id, tab, label; or a dataset")
+      ->type_name("FILE")
+      ->group(kInputs);
+  const char* kOutput = "Output";
+  app.add_flag("--json", c.json, "metrics as {name: {value, low, high}}")->group(kOutput);
+  app.add_flag("--per-class", c.per_class, "precision, recall and F1 of each class")->group(kOutput);
+  app.add_flag("--confusion", c.confusion, "how often each class was taken for each")->group(kOutput);
+  app.add_option("--worst", c.worst, "the N samples whose right label scored lowest")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
+      ->group(kOutput);
+  app.add_option("--top", c.top, "also count a label among the K best as right (5)")
+      ->type_name("K")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
+      ->group(kOutput);
+  const char* kGates = "Gates";
+  app.add_option("--fail-under", c.fail_under, "status 9 if the metric is smaller; can be given several times")
+      ->type_name("METRIC=V")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(kGates);
+  app.add_option("--fail-over", c.fail_over, "status 9 if the metric is larger")
+      ->type_name("METRIC=V")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(kGates);
+  app.add_option("--max-drop", c.max_drop, "status 9 if the metric is worse than the model's stored one by more than V")
+      ->type_name("[METRIC=]V")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(kGates);
+  const char* kHow = "How";
+  app.add_flag("--tta", c.tta, "average over shifted and, if trained so, mirrored views")->group(kHow);
+  app.add_option("--batch", c.batch, "samples computed together (128)")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{65'536}))
+      ->group(kHow);
+}
+
+}  // namespace lepton
