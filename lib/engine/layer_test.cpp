@@ -83,7 +83,7 @@ void compare_steps(const Row& row, Engine& engine, Engine& reference, double tol
   EXPECT_EQ(result.correct, expected.correct);
   const ParameterSet saved = engine.save(), right = reference.save();
   ASSERT_EQ(saved.tensors.size(), right.tensors.size());
-  const double least = largest_gradient(right) / 100;
+  const double least = largest_gradient(right) / 10;
   EXPECT_GT(least, 0);
   for (size_t i = 0; i < right.tensors.size(); ++i) {
     const NamedTensor& tensor = right.tensors[i];
