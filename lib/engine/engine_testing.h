@@ -136,14 +136,13 @@ inline double largest_of(const std::vector<float>& values) {
 }
 
 // |values - expected| <= tolerance x scale everywhere, scale being expected's largest value or `least` if that is more.
-// Sums whose terms cancel keep a few units of fp32's last place at 1.
 inline void expect_near(const std::vector<float>& values, const std::vector<float>& expected, double tolerance,
                         const std::string& what, double least = 0) {
   ASSERT_EQ(values.size(), expected.size()) << what;
-  const double scale = std::max(largest_of(expected), least), rounding = 2.4e-7;
+  const double scale = std::max(largest_of(expected), least);
   for (size_t i = 0; i < values.size(); ++i) {
     const double difference = std::abs(static_cast<double>(values[i]) - static_cast<double>(expected[i]));
-    ASSERT_LE(difference, tolerance * scale + rounding)
+    ASSERT_LE(difference, tolerance * scale)
         << what << "[" << i << "] is " << values[i] << ", expected " << expected[i] << ", largest " << scale;
   }
 }
