@@ -36,7 +36,7 @@ struct DatasetWriter::Impl {
   std::array<Growing, 3> splits;
 
   Impl(const std::string& target, const Shape& shape, ElementType element)
-      : file(target), out(file.path()), sample(shape), type(element) {
+      : file(target), out(file.path(), target), sample(shape), type(element) {
     sample_bytes = sample.elements() * static_cast<int64_t>(element_size(type));
     chunk_samples = std::max<int64_t>(1, kChunkBytes / std::max<int64_t>(1, sample_bytes));
   }

@@ -88,7 +88,7 @@ Model read_model(const std::string& path) {
 
 void write_model(const std::string& target, Model& model) {
   AtomicFile file(target);
-  H5Writer out(file.path());
+  H5Writer out(file.path(), target);
   out.text("/net", model.net);
   out.text("/graph", model.graph);
   int64_t parameters = 0;

@@ -23,10 +23,11 @@ struct H5Storage {
   bool deflate = false;  // with shuffle; Fletcher-32 always
 };
 
-// Writes one file; equal calls give equal bytes. Groups come into being with what is in them. Errors are Exit::output.
+// Writes one file; equal calls give equal bytes. Groups come into being with what is in them. Errors are Exit::output
+// and begin with `name` (the path where it is empty). Without close() the file is worthless.
 class H5Writer {
  public:
-  explicit H5Writer(const std::string& path);
+  explicit H5Writer(const std::string& path, const std::string& name = "");
   ~H5Writer();
   H5Writer(const H5Writer&) = delete;
   H5Writer& operator=(const H5Writer&) = delete;

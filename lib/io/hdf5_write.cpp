@@ -1,6 +1,8 @@
 #include <hdf5.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "base/error.h"
@@ -23,9 +25,10 @@ class Id {
   }
   ~Id() { close(); }
   bool close() {
-    const hid_t id = std::exchange(id_, -1);
+    const hid_t id = release();
     return id < 0 || H5Idec_ref(id) >= 0;
   }
+  hid_t release() { return std::exchange(id_, -1); }
   operator hid_t() const { return id_; }  // NOLINT(google-explicit-constructor): stands for the identifier
 
  private:
@@ -81,7 +84,7 @@ size_t h5_type_size(H5Type type) {
 }
 
 struct H5Writer::Impl {
-  std::string path;
+  std::string path, file_name;  // path: what messages begin with
   Id file;
   std::map<std::string, std::unique_ptr<Rows>> growing;
   std::map<std::string, Record> records;
@@ -133,9 +136,11 @@ struct H5Writer::Impl {
   }
 };
 
-H5Writer::H5Writer(const std::string& path) : impl_(std::make_unique<Impl>()) {
+H5Writer::H5Writer(const std::string& path, const std::string& name) : impl_(std::make_unique<Impl>()) {
+  H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-  impl_->path = path + ": ";
+  impl_->path = (name.empty() ? path : name) + ": ";
+  impl_->file_name = path;
   const Id access(H5Pcreate(H5P_FILE_ACCESS), path);
   check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18), path);
   check(H5Pset_file_locking(access, false, true), path);
@@ -144,7 +149,17 @@ H5Writer::H5Writer(const std::string& path) : impl_(std::make_unique<Impl>()) {
   impl_->file = Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access), path);
 }
 
-H5Writer::~H5Writer() = default;
+// libhdf5 1.10 dies of closing a file that it could not write to the end. So what was not finished is not closed
+// either, here or at exit: its handles are given up, and the space it took is given back.
+H5Writer::~H5Writer() {
+  if (impl_->file < 0) return;
+  for (auto& [path, rows] : impl_->growing) {
+    rows->set.release();
+    rows->type.release();
+  }
+  impl_->file.release();
+  if (::truncate(impl_->file_name.c_str(), 0) != 0) errno = 0;  // gone already: nothing to give back
+}
 
 void H5Writer::attribute(const std::string& group, const std::string& name, const std::string& value) {
   const Id type = file_type(H5Type::string, static_cast<int64_t>(value.size()), impl_->path);
