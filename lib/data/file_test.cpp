@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <random>
@@ -260,6 +261,7 @@ TEST_F(DataFileTest, AFullDiskIsAnOutputErrorWheneverItComes) {
   write_dataset(path("whole.h5"), 1000);
   const auto size = static_cast<rlim_t>(fs::file_size(path("whole.h5")));
   for (const rlim_t limit : {rlim_t{0}, rlim_t{1000}, size / 2, size - 6000, size - 1}) {
+    std::fflush(nullptr);
     const pid_t child = ::fork();
     if (child == 0) {
       ::signal(SIGXFSZ, SIG_IGN);
