@@ -273,6 +273,7 @@ void report_hdf5(int file, int out) noexcept {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_file_locking(access, false, true);
+    H5Pset_fapl_stdio(access);  // the default driver resolves links, and a spool's leads to no name
     const std::string name = "/proc/self/fd/" + std::to_string(file);
     const hid_t id = H5Fopen(name.c_str(), H5F_ACC_RDONLY, access);
     if (id < 0) fail(Exit::integrity, "damaged or cut short: HDF5 cannot open it");

@@ -1,0 +1,177 @@
+# lepton-infer: one answer an input, in order, whatever the input is.
+load ../common
+bats_require_minimum_version 1.5.0
+
+setup() {
+  make_shared
+  cd "$shared" || return 1
+}
+
+first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
+
+@test "a file, a list, standard input and the dataset give the same answers" {
+  lepton-infer model.h5 data.h5:test | cut -f2,3 >"$BATS_TEST_TMPDIR/dataset"
+  first 60 >"$BATS_TEST_TMPDIR/list"
+  lepton-infer model.h5 --files-from "$BATS_TEST_TMPDIR/list" | cut -f2,3 >"$BATS_TEST_TMPDIR/files"
+  cmp "$BATS_TEST_TMPDIR/dataset" "$BATS_TEST_TMPDIR/files"
+  first 60 | tr '\n' '\0' | lepton-infer model.h5 --files0-from - | cut -f1 | cmp - "$BATS_TEST_TMPDIR/list"
+  [ "$(lepton-infer model.h5 - <"$(first)" | cut -f2,3)" = "$(head -n1 "$BATS_TEST_TMPDIR/dataset")" ]
+  [ "$(lepton-infer - "$(first)" <model.h5 | cut -f2,3)" = "$(head -n1 "$BATS_TEST_TMPDIR/dataset")" ]
+  [ "$(lepton-infer model.h5 - <data.h5 | wc -l)" -eq 60 ]
+  [ "$(cat data.h5 | lepton-infer model.h5 - | wc -l)" -eq 60 ]
+  [ "$(lepton-infer model.h5 data.h5:train,test "$(first)" | wc -l)" -eq 301 ]
+}
+
+@test "an answer does not depend on its neighbours, nor on threads" {
+  lepton-infer model.h5 data.h5:train --probs >"$BATS_TEST_TMPDIR/expected"
+  for batch in 1 7 32 100; do
+    lepton-infer model.h5 data.h5:train --probs --batch $batch | cmp - "$BATS_TEST_TMPDIR/expected"
+  done
+  lepton-infer model.h5 data.h5:train --probs -j1 | cmp - "$BATS_TEST_TMPDIR/expected"
+}
+
+@test "columns: header, top, probabilities, embedding" {
+  run lepton-infer model.h5 "$(first)" --header
+  [ "${lines[0]}" = $'input\tlabel\tscore' ]
+  [[ ${lines[1]} == "$(first)"$'\tleft\t'* ]]
+  run lepton-infer model.h5 "$(first)" --header --top 2 --probs
+  [ "${lines[0]}" = $'input\tlabel\tscore\tlabel2\tscore2\tp:left\tp:middle\tp:right' ]
+  [ "$(awk -F'\t' 'NR == 2 {print ($6 + $7 + $8 > 0.99999) ($3 == $6)}' <<<"$output")" = 11 ]
+  run lepton-infer model.h5 "$(first)" --top 99
+  [ "$(awk -F'\t' '{print NF}' <<<"$output")" -eq 7 ]
+  [ "$(lepton-infer model.h5 "$(first)" --embed last | awk -F'\t' '{print NF}')" -eq 17 ]
+  [ "$(lepton-infer model.h5 "$(first)" --embed maxpool1 | awk -F'\t' '{print NF}')" -eq 129 ]
+  run lepton-infer model.h5 "$(first)" --embed maxpool2
+  expect 2 "maxpool1"
+  run lepton-infer model.h5 "$(first)" --embed last --top 2
+  expect 2 "--embed"
+}
+
+@test "JSON lines and CSV" {
+  name=$BATS_TEST_TMPDIR/'a "b",c.png'
+  cp "$(first)" "$name"
+  lepton-infer model.h5 "$name" --format jsonl --top 2 --probs |
+    perl -MJSON::PP -ne '$j = decode_json($_); print "$j->{label} $j->{top}[0]{label} ", scalar @{$j->{top}}, " ",
+      ($j->{probs}{left} == $j->{score} ? "same" : "differs"), " $j->{input}\n"' >"$BATS_TEST_TMPDIR/out"
+  [ "$(cat "$BATS_TEST_TMPDIR/out")" = "left left 2 same $name" ]
+  [[ "$(lepton-infer model.h5 "$name" --format csv)" == "\"${name//\"/\"\"}\",left,"* ]]
+  run lepton-infer model.h5 nothing.png --format jsonl
+  expect 3 '{"input":"nothing.png","error":"No such file or directory"}'
+}
+
+@test "a bad input has an error record in its place, and the status is 3" {
+  head -c 50 "$(first)" >"$BATS_TEST_TMPDIR/cut.png"
+  mkdir -p "$BATS_TEST_TMPDIR/folder"
+  printf 'tab' >"$BATS_TEST_TMPDIR/a	b.png"
+  run --separate-stderr lepton-infer model.h5 "$(first)" "$BATS_TEST_TMPDIR/cut.png" no/such.png \
+    "$BATS_TEST_TMPDIR/folder" "$BATS_TEST_TMPDIR/a	b.png" "$(first)"
+  [ "$status" -eq 3 ]
+  [ "${#lines[@]}" -eq 6 ]
+  [[ ${lines[1]} == "$BATS_TEST_TMPDIR/cut.png"$'\t\t\t'*trunc* ]]
+  [[ ${lines[2]} == $'no/such.png\t\t\tNo such file or directory' ]]
+  [[ ${lines[3]} == "$BATS_TEST_TMPDIR/folder"$'\t\t\t'* ]]
+  [[ ${lines[4]} == "$BATS_TEST_TMPDIR/a\\tb.png"$'\t\t\t'* ]]
+  [ "${lines[5]}" = "${lines[0]}" ]
+  [[ $stderr == *"4 of 6"* ]]
+}
+
+@test "an image of another size is an error record where the recipe has no resize, and follows it where it has one" {
+  perl "$BATS_TEST_DIRNAME/../prep/make.pl" png 20 10 gray 1 >"$BATS_TEST_TMPDIR/large.png"
+  run lepton-infer model.h5 "$BATS_TEST_TMPDIR/large.png"
+  expect 3 "20x10"
+  [ -e sized.h5 ] || {
+    mkdir -p sized/a sized/b
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+      perl "$BATS_TEST_DIRNAME/../prep/make.pl" png 12 9 rgb "$i" >"sized/a/$i.png"
+      perl "$BATS_TEST_DIRNAME/../prep/make.pl" png 9 12 rgb "1$i" >"sized/b/$i.png"
+    done
+    lepton-prep -q sized --size 8x8 --resize crop -o sized.data.h5
+    lepton-train -q sized.data.h5 --net 'conv 4 3x3 relu; dense classes' --epochs 1 -j1 -o sized.h5
+  }
+  run lepton-infer sized.h5 "$BATS_TEST_TMPDIR/large.png"
+  expect 0 "large.png"
+}
+
+@test "an empty list means nothing" {
+  run lepton-infer model.h5 --files-from /dev/null
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  run lepton-infer model.h5
+  [ "$status" -eq 0 ]
+  run lepton-infer model.h5 --files-from /no/such/list
+  expect 4 "/no/such/list"
+}
+
+@test "a live pipe is answered line by line" {
+  mkfifo "$BATS_TEST_TMPDIR/names"
+  lepton-infer model.h5 --files-from "$BATS_TEST_TMPDIR/names" >"$BATS_TEST_TMPDIR/out" 3>&- &
+  exec 9>"$BATS_TEST_TMPDIR/names"
+  for i in 1 2 3; do
+    first $i | tail -n1 >&9
+    for _ in $(seq 200); do
+      [ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -ge $i ] && break
+      sleep 0.05
+    done
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq $i ]
+  done
+  exec 9>&-
+  wait $!
+}
+
+@test "bad luck with output: a full disk is 5, a reader that leaves is 141" {
+  run bash -c "lepton-infer model.h5 $(first) >/dev/full"
+  expect 5 "No space left"
+  run bash -c "(first=\$(ls images/* | head -n1); echo \$first; sleep 0.3; echo \$first; sleep 0.3; echo \$first) |
+    lepton-infer model.h5 --files-from - | head -n1 >/dev/null; echo \${PIPESTATUS[1]}"
+  [ "$output" = 141 ]
+  # Also while nothing comes: the failed write ends it, not the next name.
+  mkfifo "$BATS_TEST_TMPDIR/f"
+  exec 9<>"$BATS_TEST_TMPDIR/f"
+  first >&9
+  run timeout 10 bash -c "lepton-infer model.h5 --files-from - <$BATS_TEST_TMPDIR/f >/dev/full 9>&-"
+  exec 9>&-
+  expect 5 "No space left"
+}
+
+@test "usage errors are 2, unfit files 6 and 7, an absent device 8" {
+  run lepton-infer
+  expect 2 "no model given"
+  run lepton-infer model.h5 --topp 3
+  expect 2 "'--top'"
+  run lepton-infer model.h5 --format xml x
+  expect 2 "xml"
+  run lepton-infer - - <model.h5
+  expect 2 "standard input"
+  run lepton-infer model.h5 data.h5:tset
+  expect 2 "tset"
+  run lepton-infer model.h5 data.h5:val
+  expect 4 "train, test"
+  run lepton-infer data.h5 "$(first)"
+  expect 7 "data.h5"
+  run lepton-infer nothing.h5 "$(first)"
+  expect 4 "nothing.h5"
+  head -c 3000 model.h5 >"$BATS_TEST_TMPDIR/cut.h5"
+  run lepton-infer "$BATS_TEST_TMPDIR/cut.h5" "$(first)"
+  expect 6 "cut.h5"
+  run lepton-infer model.h5 "$(first)" --device cuda
+  expect 8 "cuda"
+}
+
+@test "--bench measures latency and throughput" {
+  run lepton-infer model.h5 --bench 0.1
+  expect 0 "p99"
+  [[ $output == *"images/s"* ]]
+  lepton-infer model.h5 "$(first)" --bench 0.1 --json |
+    perl -MJSON::PP -e '$j = decode_json(<STDIN>); exit !($j->{p50_ms} > 0 && $j->{images_per_second} > 0
+      && $j->{p99_ms} >= $j->{p50_ms})'
+}
+
+@test "--lock lets one run in at a time" {
+  exec 8>"$BATS_TEST_TMPDIR/lock"
+  flock 8
+  run lepton-infer model.h5 "$(first)" --lock "$BATS_TEST_TMPDIR/lock"
+  expect 75 "another run"
+  exec 8>&-
+  run lepton-infer model.h5 "$(first)" --lock "$BATS_TEST_TMPDIR/lock"
+  expect 0 "left"
+}
