@@ -16,7 +16,7 @@ void gemm(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, f
 
 namespace {
 
-// y = x w + bias over all samples the plan is compiled for; a frozen number of rows keeps answers free of neighbours.
+// y = x w + bias over all samples the plan is compiled for.
 void product(int64_t batch, int64_t inputs, int64_t outputs, const float* x, const float* w, const float* bias,
              float* y) {
   if (bias != nullptr) {
@@ -101,8 +101,17 @@ class InferenceDense : public Op {
 
   void bind(const Arena& arena) override { arena_ = &arena; }
 
+  // Not by oneDNN, whose products of one row and of many round differently: an answer may not depend on its neighbours.
+  // A thread has some outputs of all rows, so that each weight is read once.
   void forward(const Run&) override {
-    product(batch_, inputs_, outputs_, arena_->at(in_), kernel_.data(), bias_.data(), arena_->at(out_));
+    const int64_t share = 2 * simd().lanes, shares = (outputs_ + share - 1) / share;
+    const float* x = arena_->at(in_);
+    float* y = arena_->at(out_);
+#pragma omp parallel for schedule(static) if (shares > 1)
+    for (int64_t s = 0; s < shares; ++s) {
+      simd().dense(x, kernel_.data(), bias_.data(), y, batch_, inputs_, outputs_, s * share,
+                   std::min(outputs_, (s + 1) * share));
+    }
   }
 
  private:

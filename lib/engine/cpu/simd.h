@@ -45,6 +45,12 @@ struct Simd {
   void (*avgpool)(const float* x, float* y, const PoolShape& p);
   void (*avgpool_backward)(const float* dy, float* dx, const PoolShape& p);
 
+  // y = bias + x w for the outputs [first, last) of all rows; x [rows, inputs], w [inputs, outputs], outputs, first and
+  // last multiples of lanes. A row's result does not depend on how many rows there are, nor on first where that is a
+  // multiple of 2 lanes.
+  void (*dense)(const float* x, const float* w, const float* bias, float* y, int64_t rows, int64_t inputs,
+                int64_t outputs, int64_t first, int64_t last);
+
   // Optimisers, on count x lanes consecutive numbers. PyTorch's SGD: d = g * factor + decay * w;
   // m = momentum * m + d; w -= rate * (nesterov ? d + momentum * m : m).
   void (*sgd)(float* w, const float* g, float* m, int64_t count, float rate, float decay, float momentum, bool nesterov,

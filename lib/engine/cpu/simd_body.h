@@ -271,6 +271,54 @@ void avgpool_backward(const float* dy, float* dx, const PoolShape& p) {
   }
 }
 
+// Rows x tiles of vectors at once; the sum over inputs runs in `chains` sums, in the same order for any kRows.
+template <int kRows, int kTiles, int kChains>
+LEPTON_INLINE void dense_block(const float* x, const float* w, const float* bias, float* y, int64_t inputs,
+                               int64_t outputs) {
+  Vec sum[kRows][kTiles][kChains] = {};
+  int64_t k = 0;
+  for (; k + kChains <= inputs; k += kChains) {
+    for (int c = 0; c < kChains; ++c) {
+      for (int t = 0; t < kTiles; ++t) {
+        const Vec weight = load(w + (k + c) * outputs + t * kLanes);
+        for (int r = 0; r < kRows; ++r) sum[r][t][c] += weight * x[r * inputs + k + c];
+      }
+    }
+  }
+  for (; k < inputs; ++k) {
+    for (int t = 0; t < kTiles; ++t) {
+      const Vec weight = load(w + k * outputs + t * kLanes);
+      for (int r = 0; r < kRows; ++r) sum[r][t][0] += weight * x[r * inputs + k];
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int t = 0; t < kTiles; ++t) {
+      Vec total = sum[r][t][0];
+      for (int c = 1; c < kChains; ++c) total += sum[r][t][c];
+      store(y + r * outputs + t * kLanes, load(bias + t * kLanes) + total);
+    }
+  }
+}
+
+void dense(const float* x, const float* w, const float* bias, float* y, int64_t rows, int64_t inputs, int64_t outputs,
+           int64_t first, int64_t last) {
+  constexpr int kRows = kLanes == 16 ? 8 : 4;  // sums stay in registers
+  for (int64_t o = first; o < last;) {
+    const bool pair = o + 2 * kLanes <= last;
+    for (int64_t r = 0; r < rows;) {
+      const bool many = r + kRows <= rows;
+      const float* from = x + r * inputs;
+      float* to = y + r * outputs + o;
+      if (many && pair) dense_block<kRows, 2, 1>(from, w + o, bias + o, to, inputs, outputs);
+      if (many && !pair) dense_block<kRows, 1, 2>(from, w + o, bias + o, to, inputs, outputs);
+      if (!many && pair) dense_block<1, 2, 1>(from, w + o, bias + o, to, inputs, outputs);
+      if (!many && !pair) dense_block<1, 1, 2>(from, w + o, bias + o, to, inputs, outputs);
+      r += many ? kRows : 1;
+    }
+    o += pair ? 2 * kLanes : kLanes;
+  }
+}
+
 void sgd(float* w, const float* g, float* m, int64_t count, float rate, float decay, float momentum, bool nesterov,
          float factor) {
   for (int64_t i = 0; i < count * kLanes; i += kLanes) {
@@ -337,6 +385,7 @@ extern const Simd LEPTON_SIMD_TABLE = {kLanes,
                                        maxpool_backward,
                                        avgpool,
                                        avgpool_backward,
+                                       dense,
                                        sgd,
                                        adamw,
                                        average_row,

@@ -116,5 +116,26 @@ TEST(Simd, StatisticsKeepASmallVarianceBesideALargeMean) {
   }
 }
 
+TEST(Simd, DenseRowsDoNotDependOnTheirNeighbours) {
+  for (const Simd* simd : tables()) {
+    const int64_t rows = 19, inputs = 37, outputs = 3 * simd->lanes;
+    const AlignedFloats x = ramp(rows * inputs, -1, 1), w = ramp(inputs * outputs, -0.5F, 0.7F),
+                        bias = ramp(outputs, 0, 3);
+    AlignedFloats all(rows * outputs), one(outputs);
+    simd->dense(x.data(), w.data(), bias.data(), all.data(), rows, inputs, outputs, 0, outputs);
+    for (int64_t r = 0; r < rows; ++r) {
+      simd->dense(x.data() + r * inputs, w.data(), bias.data(), one.data(), 1, inputs, outputs, 0, outputs);
+      for (int64_t o = 0; o < outputs; ++o) {
+        ASSERT_EQ(all.data()[r * outputs + o], one.data()[o]) << simd->name << " " << r << " " << o;
+        double expected = static_cast<double>(bias.data()[o]);
+        for (int64_t k = 0; k < inputs; ++k) {
+          expected += static_cast<double>(x.data()[r * inputs + k]) * static_cast<double>(w.data()[k * outputs + o]);
+        }
+        ASSERT_NEAR(static_cast<double>(one.data()[o]), expected, 1e-4) << simd->name << " " << r << " " << o;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lepton::cpu
