@@ -34,6 +34,7 @@ TEST(Text, TsvRoundTrip) {
 
 TEST(Text, NearestOffersOnlyWhatIsNear) {
   EXPECT_EQ(nearest("epocs", {"epochs", "batch"}), "epochs");
+  EXPECT_EQ(nearest("sede", {"seed", "batch"}), "seed");
   EXPECT_EQ(nearest("zzz", {"epochs", "batch"}), "");
 }
 

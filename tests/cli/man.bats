@@ -1,0 +1,33 @@
+# The manual pages of lepton-infer and lepton-eval: their options are those of --help, their examples work.
+load ../common
+
+page() { cat "$BATS_TEST_DIRNAME/../../man/$1.1.scd"; }
+
+@test "the manuals know every option of --help=all, and no other" {
+  cd "$BATS_TEST_TMPDIR"
+  for tool in lepton-infer lepton-eval; do
+    "$tool" --help=all | grep -oE -- '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' | sort -u >help
+    page "$tool" | sed -n '/^# OPTIONS/,/^# EXIT/p' | grep -E '^\*' | grep -oE -- '\*--[a-z0-9-]+' | tr -d '*' |
+      sort -u >manual
+    diff help manual
+    [ "$(wc -l <help)" -gt 15 ]
+  done
+}
+
+@test "the manuals' examples" {
+  make_shared
+  cd "$BATS_TEST_TMPDIR"
+  cp "$shared/model.h5" model.h5
+  cp "$shared/data.h5" photos.h5
+  mkdir new
+  cp "$shared"/images/*.png new/
+  for tool in lepton-infer lepton-eval; do
+    page "$tool" | sed -n '/^# EXAMPLES/,/^# SEE/s/^\t//p' | sed 's/\\\(.\)/\1/g' >examples
+    [ "$(wc -l <examples)" -ge 3 ]
+    while read -r line; do
+      echo "$line"
+      bash -o pipefail -c "$line"
+    done <examples
+  done
+  [ "$(wc -l <features.csv)" -eq 61 ]
+}
