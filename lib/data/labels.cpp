@@ -81,6 +81,7 @@ std::vector<Placement> place_folders(const std::vector<std::string>& folders, co
     fail(Exit::no_input, "{}: the split folders hold images but no class folders: expected SPLIT/CLASS/IMAGE", source);
   }
   std::vector<Placement> placements;
+  placements.reserve(layout.below.size());
   for (const std::string_view below : layout.below) {
     if (layout.all_splits) {
       const std::string name(first_part(rest(below)));
@@ -96,6 +97,7 @@ std::vector<Placement> place_splits(const std::vector<std::string>& folders, con
                                     bool wrapped) {
   const Layout layout = layout_of(folders, images, wrapped ? wrapper_of(folders, images) : "");
   std::vector<Placement> placements;
+  placements.reserve(layout.below.size());
   for (const std::string_view below : layout.below) {
     placements.push_back({"", layout.all_splits ? split_of_folder(first_part(below)) : std::nullopt});
   }

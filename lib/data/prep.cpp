@@ -41,6 +41,7 @@ std::string provenance(const PrepOptions& options, const std::vector<Row>& rows)
 
 std::vector<InputError> plain(const std::vector<RowError>& errors) {
   std::vector<InputError> list;
+  list.reserve(errors.size());
   for (const RowError& error : errors) list.push_back(error.error);
   return list;
 }
@@ -51,7 +52,7 @@ class Preparation {
       : sources_(sources), options_(options), hooks_(hooks) {}
 
   PrepResult run(const std::string& target) {
-    AtomicFile(std::string(target));  // an output that cannot be written shows before the long work
+    probe(target);
     if (run_in_one_pass(target)) return result_;
     scan_ = scan_sources(sources_, options_, hooks_);
     judge_labels();
@@ -70,6 +71,8 @@ class Preparation {
   }
 
  private:
+  // An output that cannot be written shows before the long work.
+  static void probe(const std::string& target) { const AtomicFile file(target); }
   int64_t inputs() const {
     return std::count_if(scan_.rows.begin(), scan_.rows.end(),
                          [](const Row& row) { return row.state != RowState::ignored; });

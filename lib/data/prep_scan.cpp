@@ -83,6 +83,7 @@ void examine(const Source& source, const DecodeLimits& limits, ItemBlock::Entry&
 void place_rows(Scan& scan, const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options,
                 const std::vector<std::string>& list_classes) {
   std::vector<std::vector<bool>> images;
+  images.reserve(sources.size());
   for (const auto& source : sources) images.emplace_back(source->groups().size(), false);
   for (const Row& row : scan.rows) {
     if (row.state != RowState::foreign) images[row.source][static_cast<size_t>(row.group)] = true;
@@ -160,7 +161,8 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const Pre
         for (size_t i = 0; i < block.used; ++i) {
           ItemBlock::Entry& entry = block.entries[i];
           Row& row = entry.scanned;
-          if (labels && row.state == RowState::good && (row.label = labels->find(entry.item.id)) < 0) {
+          if (labels && row.state == RowState::good) row.label = labels->find(entry.item.id);
+          if (labels && row.state == RowState::good && row.label < 0) {
             row.state = RowState::bad;
             entry.item.problem = "has no label in " + options.labels;
           }
@@ -239,7 +241,8 @@ int64_t usual_side(const Scan& scan, int64_t images) {
   int64_t median = 0, below = 0;
   for (const auto& [side, count] : sides) {
     median = side;
-    if ((below += count) * 2 >= images) break;
+    below += count;
+    if (below * 2 >= images) break;
   }
   constexpr std::array<int64_t, 10> kUsual = {16, 24, 32, 48, 64, 96, 128, 160, 192, 224};
   return *std::min_element(kUsual.begin(), kUsual.end(),

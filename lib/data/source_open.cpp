@@ -28,7 +28,7 @@ struct OpenFile {
 OpenFile open_file(const std::string& path) {
   OpenFile file{open_input(path), FileKind::unknown};
   const std::vector<uint8_t> head = peek(file.fd, 512, path);
-  if (looks_like_tar(head) || looks_like_zip(head)) {
+  if (looks_like_tar(head) || looks_like_zip(head) || looks_compressed(head)) {
     file.kind = FileKind::archive;
   } else if (const auto extents = idx_extents(head)) {
     file.kind = extents->size() == 1 ? FileKind::idx_labels : FileKind::idx_images;
@@ -36,10 +36,6 @@ OpenFile open_file(const std::string& path) {
     file.kind = FileKind::image;
   } else if (is_cifar_batch(file.fd, path)) {
     file.kind = FileKind::cifar;
-  } else if (head.size() >= 6 && ((head[0] == 'B' && head[1] == 'Z' && head[2] == 'h') ||
-                                  (head[0] == 0xFD && head[1] == '7' && head[2] == 'z') ||
-                                  (head[0] == 0x28 && head[1] == 0xB5 && head[2] == 0x2F && head[3] == 0xFD))) {
-    file.kind = FileKind::archive;  // bzip2, xz, zstd: libarchive looks below the compression
   }
   return file;
 }

@@ -4,7 +4,7 @@
 #include <archive_entry.h>
 #include <unistd.h>
 
-#include <clocale>
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -114,6 +114,13 @@ bool looks_like_tar(const std::vector<uint8_t>& head) {
 
 bool looks_like_zip(const std::vector<uint8_t>& head) {
   return head.size() >= 4 && std::memcmp(head.data(), "PK\3\4", 4) == 0;
+}
+
+bool looks_compressed(const std::vector<uint8_t>& head) {
+  const auto begins = [&](std::initializer_list<uint8_t> magic) {
+    return head.size() >= magic.size() && std::equal(magic.begin(), magic.end(), head.begin());
+  };
+  return begins({'B', 'Z', 'h'}) || begins({0xFD, '7', 'z', 'X', 'Z', 0}) || begins({0x28, 0xB5, 0x2F, 0xFD});
 }
 
 }  // namespace lepton

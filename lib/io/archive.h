@@ -36,9 +36,9 @@ class ArchiveReader {
   std::unique_ptr<State> state_;
 };
 
-// True where the content begins as an archive this reader knows; `head` holds the first 512 bytes or fewer, and for a
-// compressed file `inner` the first 512 bytes below the compression.
+// What a content begins as; `head` holds its first 512 bytes, or fewer, below gzip if it is so compressed.
 bool looks_like_tar(const std::vector<uint8_t>& head);
 bool looks_like_zip(const std::vector<uint8_t>& head);
+bool looks_compressed(const std::vector<uint8_t>& head);  // bzip2, xz or zstd
 
 }  // namespace lepton

@@ -8,10 +8,9 @@
 namespace lepton {
 
 GzipReader::GzipReader(FileDescriptor fd, std::string name) : name_(std::move(name)) {
-  const int copy = ::dup(fd.get());
-  ::lseek(copy, 0, SEEK_SET);
-  stream_ = ::gzdopen(copy, "rb");
-  if (stream_ == nullptr) fail(Exit::failed, "{}: no memory to read it", name_);
+  const int copy = fd ? ::dup(fd.get()) : -1;
+  if (copy >= 0 && ::lseek(copy, 0, SEEK_SET) == 0) stream_ = ::gzdopen(copy, "rb");
+  if (stream_ == nullptr) fail(Exit::failed, "{}: cannot be read", name_);
   ::gzbuffer(stream_, 1U << 17);
 }
 

@@ -22,7 +22,7 @@ class GzipReader {
   void rewind();
 
  private:
-  gzFile_s* stream_;
+  gzFile_s* stream_ = nullptr;
   std::string name_;
 };
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint8_t kUnsignedBytes = 0x08;
 constexpr int64_t kMostElements = int64_t{1} << 40;
+constexpr int64_t kMostItemBytes = int64_t{1} << 28;  // a header may declare anything: one item is held in memory
 
 uint32_t big_endian(std::span<const uint8_t> b) {
   return (static_cast<uint32_t>(b[0]) << 24) | (static_cast<uint32_t>(b[1]) << 16) |
@@ -31,6 +32,7 @@ std::optional<std::vector<int64_t>> idx_extents(std::span<const uint8_t> head) {
     if (extents[axis] > 0 && elements > kMostElements / extents[axis]) return std::nullopt;
     elements *= std::max<int64_t>(1, extents[axis]);
   }
+  if (axes > 1 && elements / std::max<int64_t>(1, extents[0]) > kMostItemBytes) return std::nullopt;
   if (axes == 4 && extents[3] != 1 && extents[3] != 3) return std::nullopt;
   return extents;
 }

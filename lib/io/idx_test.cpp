@@ -37,6 +37,8 @@ TEST(IdxExtents, OnlyWhatCanHoldImagesOrLabels) {
   EXPECT_FALSE(idx_extents(Bytes{0, 0, 8, 3, 0, 0, 0, 1}));  // cut short
   const Bytes huge = {0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
   EXPECT_FALSE(idx_extents(huge));
+  const Bytes wide = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 255, 255, 0, 0, 255, 255};
+  EXPECT_FALSE(idx_extents(wide));
 }
 
 class IdxFile : public testing::Test {
