@@ -34,6 +34,9 @@ class Error : public std::runtime_error {
   Exit status_;
 };
 
+// Thrown when whoever read our output has gone: no error, the program ends in silence, with the status of SIGPIPE.
+struct BrokenPipe {};
+
 // Throws Error with a message formatted as by fmt::format.
 template <class... Args>
 [[noreturn]] void fail(Exit status, fmt::format_string<Args...> format, Args&&... args) {

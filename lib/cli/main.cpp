@@ -76,6 +76,8 @@ int run_main(const char* program, const std::function<Exit()>& body) {
     std::fflush(stdout);
     const int stopped = stop_requested();
     return stopped ? 128 + stopped : static_cast<int>(error.status());
+  } catch (const BrokenPipe&) {
+    _exit(kBrokenPipe);  // what stdout still buffers has no reader
   } catch (const std::bad_alloc&) {
     say("out of memory: use a smaller --batch, or fewer samples at once");
     return static_cast<int>(Exit::device);

@@ -174,7 +174,13 @@ std::optional<Exit> CommandLine::parse(int argc, const char* const* argv) {
       print(text_.name + " " LEPTON_VERSION "\n");
       return Exit::ok;
     }
-    if (!config_.empty()) read_config(config_);
+    if (!config_.empty()) {
+      try {
+        read_config(config_);
+      } catch (const Error& error) {  // a missing file too is a fault of the command line here
+        fail(Exit::usage, "--config: {}", error.what());
+      }
+    }
   } catch (const CLI::ExtrasError&) {
     for (const std::string& extra : app_.remaining(true)) {
       if (extra.size() < 2 || extra[0] != '-') fail(Exit::usage, "unexpected operand '{}'; see --help", extra);

@@ -139,6 +139,7 @@ void write_all(int fd, std::span<const uint8_t> bytes, std::string_view name) {
   while (!bytes.empty()) {
     const ssize_t put = ::write(fd, bytes.data(), bytes.size());
     if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && errno == EPIPE) throw BrokenPipe{};
     if (put < 0) fail(Exit::output, "{}: {}", name, std::strerror(errno));
     bytes = bytes.subspan(static_cast<size_t>(put));
   }

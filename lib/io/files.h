@@ -34,7 +34,8 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t max_bytes = int6
 int64_t file_size(int fd);
 // Fills the whole span or throws Error(integrity) ("name: ends at byte N").
 void read_at(int fd, std::span<uint8_t> bytes, int64_t offset, std::string_view name);
-void write_all(int fd, std::span<const uint8_t> bytes, std::string_view name);  // Error(output)
+// Error(output); BrokenPipe.
+void write_all(int fd, std::span<const uint8_t> bytes, std::string_view name);
 void copy_to(int from, int to, std::string_view name);  // all of `from`, from its start; Error(output)
 std::filesystem::path temporary_folder();               // $TMPDIR or /tmp
 
