@@ -73,11 +73,13 @@ H5Data parse_shape(Reader& in) {
   data.type = static_cast<H5Type>(in.number(0, static_cast<int64_t>(H5Type::string)));
   data.string_length = in.number(1, kMostString);
   const int64_t rank = in.number(0, kMostRank);
+  // Zero extents count as one here: no partial product may overflow later either.
   int64_t total = data.string_length * static_cast<int64_t>(h5_type_size(data.type));
   for (int64_t axis = 0; axis < rank; ++axis) {
     data.dims.push_back(in.number(0, kMostExtent));
-    if (data.dims.back() > 0 && total > kMostExtent * 8 / data.dims.back()) in.nonsense();
-    total *= data.dims.back();
+    const int64_t extent = std::max<int64_t>(1, data.dims.back());
+    if (total > kMostExtent * 8 / extent) in.nonsense();
+    total *= extent;
   }
   return data;
 }
