@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/file_schema.h"
 #include "data/model.h"
 #include "io/files.h"
 
@@ -175,6 +176,28 @@ TEST_F(DataFileTest, ModelRoundTrip) {
     EXPECT_EQ(read.weights.at(tensor.name).shape, tensor.shape);
   }
   EXPECT_EQ(read.state.at("dense2/kernel.momentum").values, written.state.tensors[0].values);
+}
+
+// The last part of every name that is written stands in the manual.
+TEST_F(DataFileTest, TheManualKnowsEveryName) {
+  write_dataset(path("d.h5"), 20);
+  Model model = small_model();
+  write_model(path("m.h5"), model);
+  const auto page = read_file(LEPTON_TESTDATA "/../man/lepton-formats.5.scd");
+  const std::string text(page.begin(), page.end());
+  for (const char* name : {"d.h5", "m.h5"}) {
+    const H5Contents contents = read_hdf5(path(name));
+    for (const auto& [where, data] : contents.data) {
+      if (where.starts_with("/state/")) continue;  // named by what keeps its state there
+      const std::string last = where.substr(where.rfind('/') + 1);
+      EXPECT_TRUE(text.find("/" + last + "*") != std::string::npos || text.find("*" + last + "*") != std::string::npos)
+          << where;
+      EXPECT_TRUE(is_of_dataset(where) || is_of_model(where)) << where;
+    }
+    for (const auto& [where, attributes] : contents.attributes) {
+      for (const auto& [key, value] : attributes) EXPECT_NE(text.find("*" + key + "*"), std::string::npos) << key;
+    }
+  }
 }
 
 TEST_F(DataFileTest, OneIsNotTheOther) {
