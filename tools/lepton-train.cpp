@@ -28,8 +28,10 @@ namespace {
 void list_nets() {
   for (const Preset& preset : presets()) {
     std::string recipe;
-    for (const auto& [name, value] : preset.defaults) recipe += (recipe.empty() ? "" : " ") + name + "=" + value;
-    print(preset.name + "\t" + preset.description + "\t" + recipe + "\n");
+    for (const auto& [name, value] : preset.defaults) {
+      recipe += fmt::format("{}{}={}", recipe.empty() ? "" : " ", name, value);
+    }
+    print(fmt::format("{}\t{}\t{}\n", preset.name, preset.description, recipe));
   }
 }
 
@@ -61,15 +63,15 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
   Preset preset;
   if (const Preset* known = find_preset(command.net)) {
     preset = fitted(*known, shape);
-  } else if (command.net.empty() && initial == nullptr) {
-    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples);
+  } else if (!command.net.empty()) {
+    preset = {"general", "", network_text(command.net), general_recipe(shape, samples)};
+  } else if (initial != nullptr) {
+    preset = {"general", "", initial->net, general_recipe(shape, samples)};
   } else {
-    preset.name = "general";
-    preset.net = command.net.empty() ? initial->net : network_text(command.net);
-    preset.defaults = general_recipe(shape, samples);
-    // Weights that know something already are moved gently.
-    if (initial != nullptr) preset.defaults.emplace_back("lr", "0.0005");
+    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples);
   }
+  // Weights that know something already are moved gently.
+  if (initial != nullptr && preset.name == "general") preset.defaults.emplace_back("lr", "0.0005");
   TrainOptions options;
   options.net = preset.net;
   options.seed = common.seed;

@@ -56,6 +56,7 @@ class Run {
   const SplitData* train_split_;
   const SplitData* val_split_ = nullptr;
   std::vector<int64_t> train_samples_, val_samples_;
+  std::vector<int32_t> val_labels_;  // of val_samples_
   double majority_ = 0;
   Graph graph_;
   std::unique_ptr<Engine> engine_, judge_;  // the one that learns, the one that validates
@@ -106,9 +107,9 @@ void Run::choose_samples() {
     hooks_.explain(fmt::format("validation: {} of the training samples held out, by content", val_samples_.size()));
   }
   if (val_samples_.empty()) return;
-  std::vector<int32_t> truth;
-  for (const int64_t i : val_samples_) truth.push_back(val_split_->labels()[static_cast<size_t>(i)]);
-  majority_ = majority_baseline(truth, classes).value;
+  val_labels_.reserve(val_samples_.size());
+  for (const int64_t i : val_samples_) val_labels_.push_back(val_split_->labels()[static_cast<size_t>(i)]);
+  majority_ = majority_baseline(val_labels_, classes).value;
 }
 
 void Run::compile_engines() {
@@ -190,8 +191,7 @@ bool Run::run_epoch() {
 
 Run::Score Run::validate(bool mirrored) {
   judge_->load(answering_parameters(engine_->save()));
-  std::vector<int32_t> truth;
-  for (const int64_t i : val_samples_) truth.push_back(val_split_->labels()[static_cast<size_t>(i)]);
+  const std::vector<int32_t>& truth = val_labels_;
   const auto n = static_cast<double>(truth.size());
   const auto scores = [&](std::span<const WeightedView> views) {
     return score_samples(*judge_, graph_, graph_.output(), *val_split_, val_samples_, judge_batch_, views);
