@@ -46,8 +46,8 @@ struct DatasetWriter::Impl {
     if (s.waiting == 0) return;
     const std::string path = std::string("/") + kSplitNames[split] + "/x";
     if (!s.begun) {
-      std::vector<int64_t> dims;
-      for (int axis = 0; axis < sample.rank(); ++axis) dims.push_back(sample[axis]);
+      std::vector<int64_t> dims(static_cast<size_t>(sample.rank()));
+      for (int axis = 0; axis < sample.rank(); ++axis) dims[static_cast<size_t>(axis)] = sample[axis];
       const bool compressed = type != ElementType::u8 && sample.rank() == 1;
       out.begin_rows(path, h5_type(type), dims, {.chunk_rows = chunk_samples, .deflate = compressed});
       s.begun = true;

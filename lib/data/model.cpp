@@ -12,9 +12,8 @@ namespace {
 constexpr int64_t kChunkBytes = int64_t{4} << 20;
 
 void write_tensor(H5Writer& out, const std::string& path, const NamedTensor& tensor) {
-  std::vector<int64_t> dims;
-  for (int axis = 0; axis < tensor.shape.rank(); ++axis) dims.push_back(tensor.shape[axis]);
-  if (dims.empty()) dims.push_back(1);
+  std::vector<int64_t> dims(static_cast<size_t>(std::max(1, tensor.shape.rank())), 1);
+  for (int axis = 0; axis < tensor.shape.rank(); ++axis) dims[static_cast<size_t>(axis)] = tensor.shape[axis];
   const auto bytes = static_cast<int64_t>(tensor.values.size() * sizeof(float));
   const int64_t row = std::max<int64_t>(1, bytes / std::max<int64_t>(1, dims[0]));
   out.dataset(path, H5Type::f32, dims,

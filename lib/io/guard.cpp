@@ -52,7 +52,10 @@ rlim_t mapped_bytes() {
     ::signal(signal, SIG_DFL);
   }
   const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, standard);
+  if (nothing < 0) ::_exit(1);
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (standard != out) ::dup2(nothing, standard);
+  }
   lower_limit(RLIMIT_CORE, 0);
   lower_limit(RLIMIT_FSIZE, 0);
   lower_limit(RLIMIT_CPU, static_cast<rlim_t>(limits.cpu_seconds));

@@ -16,7 +16,8 @@ struct GuardLimits {
 
 // What `body` writes to the descriptor it is given, run in a forked child. A child that dies, hangs or answers too much
 // is Error(integrity) naming `name`. Plain fork is enough, with threads running too: glibc leaves malloc usable in the
-// child, the body may use nothing else that other threads may hold, and the child leaves through _exit.
+// child, the body may use nothing else that other threads may hold, and the child leaves through _exit. Standard
+// streams are closed to the body: descriptors it reads are above 2.
 std::vector<uint8_t> run_guarded(const std::function<void(int out)>& body, const GuardLimits& limits,
                                  const std::string& name);
 

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -65,6 +67,7 @@ H5Contents read_hdf5(const std::string& path) {
   H5Contents contents;
   contents.name = path == "-" ? "standard input" : path;
   contents.file = open_input(path);
+  if (contents.file.get() <= STDERR_FILENO) contents.file = open_spooled(contents.file.get());  // where 0 was closed
   const int fd = contents.file.get();
   const int64_t size = file_size(fd);
   check_signature(fd, size, contents.name);
