@@ -123,7 +123,11 @@ Dataset Dataset::open(const std::string& path) {
   if (impl->meta.classes.empty()) fail(Exit::mismatch, "{}: lacks /meta/classes", file.name);
   const FileSplit* first = nullptr;
   for (size_t i = 0; i < kSplitNames.size(); ++i) {
-    if (!has(file, std::string("/") + kSplitNames[i] + "/x")) continue;
+    const std::string group = std::string("/") + kSplitNames[i];
+    if (!has(file, group + "/x")) {
+      if (!file.attributes.contains(group)) continue;
+      fail(Exit::mismatch, "{}: {} lacks an x of a type that datasets have", file.name, group);
+    }
     impl->splits[i] =
         std::make_unique<FileSplit>(file, kSplitNames[i], static_cast<int64_t>(impl->meta.classes.size()));
     if (!first) first = impl->splits[i].get();

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <random>
 #include <thread>
@@ -142,6 +143,23 @@ TEST_F(Hdf5Test, OpensWhileThreadsRun) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(read_hdf5(path("t")).data.size(), 1U);
   stop = true;
   busy.join();
+}
+
+TEST_F(Hdf5Test, OpensWhileAnotherThreadWrites) {
+  H5Writer out(path("t"));
+  out.strings("/s", std::vector<std::string>{"one"});
+  (void)out.content_sha256();
+  out.close();
+  H5Writer busy(path("busy"));
+  const int64_t row[] = {1000};
+  busy.begin_rows("/x", H5Type::u8, row, {.chunk_rows = 100});
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    while (!stop) busy.append_rows("/x", std::vector<uint8_t>(100'000), 100);
+  });
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(read_hdf5(path("t")).data.size(), 1U);
+  stop = true;
+  writer.join();
 }
 
 TEST_F(Hdf5Test, WhatIsNotHdf5IsSaid) {

@@ -1,15 +1,35 @@
 #include <hdf5.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "base/error.h"
 #include "io/hdf5.h"
 
 namespace lepton {
 namespace {
+
+std::mutex calls;  // held while this process is inside libhdf5
+
+// Around every call of a writer: quiet, which libhdf5 keeps for each thread, and never in the middle of a fork, whose
+// child would find libhdf5 locked by a thread that it does not have.
+class Call {
+ public:
+  Call() : lock_(calls) {
+    static const int kRegistered =
+        ::pthread_atfork([] { calls.lock(); }, [] { calls.unlock(); }, [] { calls.unlock(); });
+    if (kRegistered != 0) fail(Exit::failed, "no memory for a fork handler");
+    H5dont_atexit();
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  }
+
+ private:
+  std::lock_guard<std::mutex> lock_;
+};
 
 // Closes an HDF5 identifier of any kind.
 class Id {
@@ -137,8 +157,7 @@ struct H5Writer::Impl {
 };
 
 H5Writer::H5Writer(const std::string& path, const std::string& name) : impl_(std::make_unique<Impl>()) {
-  H5dont_atexit();
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  const Call call;
   impl_->path = (name.empty() ? path : name) + ": ";
   impl_->file_name = path;
   const Id access(H5Pcreate(H5P_FILE_ACCESS), path);
@@ -162,17 +181,20 @@ H5Writer::~H5Writer() {
 }
 
 void H5Writer::attribute(const std::string& group, const std::string& name, const std::string& value) {
+  const Call call;
   const Id type = file_type(H5Type::string, static_cast<int64_t>(value.size()), impl_->path);
   const std::string padded = value.empty() ? std::string(1, '\0') : value;
   impl_->put_attribute(group, name, type, padded.data());
 }
 
 void H5Writer::attribute(const std::string& group, const std::string& name, int64_t value) {
+  const Call call;
   impl_->put_attribute(group, name, H5T_NATIVE_INT64, &value);
 }
 
 void H5Writer::dataset(const std::string& path, H5Type type, std::span<const int64_t> dims,
                        std::span<const uint8_t> bytes, const H5Storage& storage, int64_t string_length) {
+  const Call call;
   const Id h5type = file_type(type, string_length, impl_->path);
   const Id set = impl_->create(path, h5type, dims, false, storage);
   if (!bytes.empty()) check(H5Dwrite(set, h5type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), impl_->path + path);
@@ -198,6 +220,7 @@ void H5Writer::strings(const std::string& path, std::span<const std::string> val
 
 void H5Writer::begin_rows(const std::string& path, H5Type type, std::span<const int64_t> row_dims,
                           const H5Storage& storage) {
+  const Call call;
   auto rows = std::make_unique<Rows>();
   rows->type = file_type(type, 1, impl_->path);
   rows->kind = type;
@@ -209,6 +232,7 @@ void H5Writer::begin_rows(const std::string& path, H5Type type, std::span<const 
 }
 
 void H5Writer::append_rows(const std::string& path, std::span<const uint8_t> bytes, int64_t rows) {
+  const Call call;
   Rows& r = *impl_->growing.at(path);
   std::vector<hsize_t> size = {static_cast<hsize_t>(r.count + rows)}, begin = {static_cast<hsize_t>(r.count)},
                        block = {static_cast<hsize_t>(rows)};
@@ -228,6 +252,7 @@ void H5Writer::append_rows(const std::string& path, std::span<const uint8_t> byt
 }
 
 std::string H5Writer::content_sha256() const {
+  const Call call;
   for (auto& [path, rows] : impl_->growing) {
     std::vector<int64_t> dims = {rows->count};
     dims.insert(dims.end(), rows->row_dims.begin(), rows->row_dims.end());
@@ -241,6 +266,7 @@ std::string H5Writer::content_sha256() const {
 }
 
 void H5Writer::close() {
+  const Call call;
   check(H5Fflush(impl_->file, H5F_SCOPE_GLOBAL), impl_->path);
   impl_->growing.clear();
   check(impl_->file.close() ? 0 : -1, impl_->path);
