@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 
 #include "base/error.h"
@@ -41,6 +42,12 @@ class FilesTest : public testing::Test {
   }
   fs::path folder_;
 };
+
+// A fork whose child has nothing of ours left to print.
+pid_t fork_once() {
+  std::fflush(nullptr);
+  return ::fork();
+}
 
 template <class Body>
 Exit status_of(Body body) {
@@ -82,7 +89,7 @@ TEST_F(FilesTest, ModeAndLinksOfTheTargetAreKept) {
 }
 
 TEST_F(FilesTest, LeftoversOfTheDeadGoAndThoseOfTheLivingStay) {
-  const pid_t dead = ::fork();
+  const pid_t dead = fork_once();
   if (dead == 0) {
     const AtomicFile file(path("out"));
     ::_exit(0);  // as if killed: no destructor
@@ -98,7 +105,7 @@ TEST_F(FilesTest, LeftoversOfTheDeadGoAndThoseOfTheLivingStay) {
 }
 
 TEST_F(FilesTest, ALockedTemporaryStaysThoughItsProcessIsNotHere) {
-  const pid_t dead = ::fork();
+  const pid_t dead = fork_once();
   if (dead == 0) ::_exit(0);
   ::waitpid(dead, nullptr, 0);
   const std::string name = path(".out.lepton-" + std::to_string(dead) + "-aaaaaa");
@@ -111,7 +118,7 @@ TEST_F(FilesTest, ALockedTemporaryStaysThoughItsProcessIsNotHere) {
 }
 
 TEST_F(FilesTest, ASignalHandlerCanTidyUp) {
-  const pid_t child = ::fork();
+  const pid_t child = fork_once();
   if (child == 0) {
     const AtomicFile file(path("out"));
     unlink_pending_outputs();
@@ -121,7 +128,7 @@ TEST_F(FilesTest, ASignalHandlerCanTidyUp) {
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
   const AtomicFile ours(path("out"));
-  const pid_t other = ::fork();
+  const pid_t other = fork_once();
   if (other == 0) {
     unlink_pending_outputs();  // a child's handler must not touch what is its parent's
     ::_exit(0);
@@ -151,7 +158,7 @@ TEST_F(FilesTest, AFullDeviceIsAnErrorOnCommit) {
 TEST_F(FilesTest, PipesAreSpooledWhole) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
-  const pid_t writer = ::fork();
+  const pid_t writer = fork_once();
   if (writer == 0) {
     ::close(ends[0]);
     write_all(ends[1], std::vector<uint8_t>(3'000'000, 'x'), "pipe");
