@@ -1,4 +1,6 @@
 # Shared by the tests of lepton-prep: small inputs in the test's own folder.
+load ../common
+
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
   make=$BATS_TEST_DIRNAME/make.pl
@@ -19,12 +21,6 @@ tree() {
   for class in "$@"; do
     for i in 0 1 2 3 4 5 6 7 8 9; do png "$root/$class/$i.png"; done
   done
-}
-
-# expect STATUS TEXT: of the last run; TEXT must stand somewhere in its output.
-expect() {
-  [ "$status" -eq "$1" ] || { echo "status $status, expected $1: $output"; return 1; }
-  [[ $output == *"$2"* ]] || { echo "no '$2' in: $output"; return 1; }
 }
 
 # Nothing that begins with the name of the output may be left, hidden or not.

@@ -1,4 +1,6 @@
 # Shared by the tests of lepton-train: a small dataset that can be learnt, in the test's own folder.
+load ../common
+
 setup() {
   cd "$BATS_TEST_TMPDIR" || return 1
   export LEPTON_THREADS=1
@@ -8,8 +10,8 @@ teardown() {
   [ -z "${pid:-}" ] || kill -9 "$pid" 2>/dev/null || true
 }
 
-# make_idx DIR N [CLASSES]: N gray 8x8 images as IDX, noise with the quarter bright that names the class.
-make_idx() {
+# make_quarters DIR N [CLASSES]: N gray 8x8 images as IDX, noise with the quarter bright that names the class.
+make_quarters() {
   mkdir -p "$1"
   perl -e '
     my ($dir, $n, $classes) = @ARGV;
@@ -33,14 +35,8 @@ make_idx() {
 
 # dataset FILE [N [CLASSES]]
 dataset() {
-  make_idx "idx-$1" "${2:-240}" "${3:-4}"
+  make_quarters "idx-$1" "${2:-240}" "${3:-4}"
   lepton-prep "idx-$1" -q -o "$1"
-}
-
-# expect STATUS TEXT: of the last run; TEXT must stand somewhere in its output.
-expect() {
-  [ "$status" -eq "$1" ] || { echo "status $status, expected $1: $output"; return 1; }
-  [[ $output == *"$2"* ]] || { echo "no '$2' in: $output"; return 1; }
 }
 
 # wait_for CONDITION...: up to 20 seconds for a command to succeed.
