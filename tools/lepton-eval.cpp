@@ -42,6 +42,7 @@ Evaluation evaluate_split(const EvalJob& job, const Predictor& predictor, Engine
       score_samples(engine, predictor.graph, predictor.graph.output(), split, samples, job.command.batch, views,
                     [&](int64_t done) { progress.update(done, std::ssize(samples)); });
   std::vector<int32_t> truth;
+  truth.reserve(samples.size());
   for (const int64_t i : samples) {
     truth.push_back(class_of[static_cast<size_t>(split.labels()[static_cast<size_t>(i)])]);
   }
@@ -111,6 +112,7 @@ Evaluation evaluate_predictions(const EvalJob& job) {
 
 std::vector<Gate> gates_of(const EvalCommand& command) {
   std::vector<Gate> gates;
+  gates.reserve(command.fail_under.size() + command.fail_over.size() + command.max_drop.size());
   for (const std::string& g : command.fail_under) gates.push_back(parse_gate(GateKind::under, "--fail-under", g));
   for (const std::string& g : command.fail_over) gates.push_back(parse_gate(GateKind::over, "--fail-over", g));
   for (const std::string& g : command.max_drop) gates.push_back(parse_gate(GateKind::drop, "--max-drop", g));

@@ -139,6 +139,7 @@ void check_prep_command(const PrepCommand& command) {
 
 std::vector<InputSpec> prep_inputs(const PrepCommand& command) {
   std::vector<InputSpec> inputs;
+  inputs.reserve(command.inputs.size() + command.train.size() + command.val.size() + command.test.size());
   for (const std::string& path : command.inputs) inputs.push_back({path, std::nullopt});
   for (const std::string& path : command.train) inputs.push_back({path, Split::train});
   for (const std::string& path : command.val) inputs.push_back({path, Split::val});

@@ -121,7 +121,7 @@ std::string CommandLine::config_text() const {
     if (name == "help" || name == "version" || name == "config" || name == "print-config") continue;
     const std::vector<std::string>& values = option->results();
     if (values.empty()) out += "# " + name + " =\n";
-    for (const std::string& value : values) out += name + " = " + value + "\n";
+    for (const std::string& value : values) out.append(name).append(" = ").append(value).append("\n");
   }
   return out;
 }
