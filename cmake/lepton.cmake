@@ -48,13 +48,11 @@ function(lepton_library name)
   endforeach()
 endfunction()
 
-# lepton_tool(NAME): tools/NAME.cpp and, where it has one, tools/NAME-options.cpp.
+# lepton_tool(NAME LINK ...): tools/NAME.cpp and what stands beside it as tools/NAME-*.cpp.
 function(lepton_tool name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/${name}.cpp ${CMAKE_SOURCE_DIR}/tools/${name}-*.cpp)
-  if(NOT sources)
-    return()
-  endif()
   add_executable(${name} ${sources})
-  target_link_libraries(${name} PRIVATE lepton_cli lepton_train)
+  target_link_libraries(${name} PRIVATE lepton_cli ${ARG_LINK})
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()

@@ -1,0 +1,333 @@
+#include "push/publish.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "push/process.h"
+#include "push/scratch.h"
+#include "push/state.h"
+
+namespace lepton {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr size_t kMostReleases = 100;  // a pointer is read often and stays small
+
+// One attempt to publish; compose() may be called again when what the destination was believed to hold is not there.
+class Publication {
+ public:
+  Publication(Store& store, const std::string& destination, const std::vector<LocalFile>& files, Sealer& sealer,
+              const PublishOptions& options)
+      : store_(store), destination_(destination), files_(files), sealer_(sealer), options_(options) {}
+
+  PublishResult run();
+
+ private:
+  void read_current();
+  void compose();
+  void carry_over(std::map<std::string, ManifestFile>& files);
+  ManifestFile entry_of(const LocalFile& file);
+  const ManifestFile* published(const LocalFile& file) const;
+  bool unchanged() const;
+  std::vector<Upload> uploads();
+  void send(const std::vector<Upload>& uploads);
+  std::set<std::string> faults(const std::map<std::string, Upload>& sent);
+  bool differs(const ManifestObject& object, const StoredObject& stored, const Upload& sent, std::string& why);
+  void deliver();
+  void put_manifest();
+  bool move_pointer();
+
+  Store& store_;
+  const std::string& destination_;
+  const std::vector<LocalFile>& files_;
+  Sealer& sealer_;
+  const PublishOptions& options_;
+  std::optional<Published> now_;
+  std::set<std::string> broken_;  // objects of the current release that the destination does not hold
+  Manifest next_;
+  std::map<std::string, std::string> source_;  // object → local file with its bytes
+  std::vector<StoredObject> listing_;
+  bool listed_ = false;
+  std::string manifest_file_, manifest_hash_;
+  PublishResult result_;
+};
+
+std::vector<const ManifestFile*> by_content(const Manifest& manifest, const std::string& sha256) {
+  std::vector<const ManifestFile*> found;
+  for (const ManifestFile& f : manifest.files) {
+    if (f.sha256 == sha256) found.push_back(&f);
+  }
+  return found;
+}
+
+void Publication::read_current() {
+  now_ = store_.read(options_.release, sealer_.options());
+  if (now_ && !now_->known) {
+    now_->known = recall(options_.state_folder, destination_, now_->current().manifest, now_->manifest);
+  }
+}
+
+// The published file of the same content whose object may be used again, or nullptr.
+const ManifestFile* Publication::published(const LocalFile& file) const {
+  if (!now_ || !now_->known || now_->manifest.encrypted() != sealer_.options().encrypts()) return nullptr;
+  if (now_->manifest.encrypted() && now_->manifest.recipients != sealer_.recipients()) return nullptr;
+  for (const ManifestFile* f : by_content(now_->manifest, file.hashes.sha256)) {
+    if (!broken_.contains(f->object)) return f;
+  }
+  return nullptr;
+}
+
+ManifestFile Publication::entry_of(const LocalFile& file) {
+  ManifestFile entry{file.name, file.hashes.size, file.hashes.sha256, file.hashes.sha256,
+                     file.type, file.format,      file.content_sha256};
+  ManifestObject object{file.hashes.sha256, file.hashes.md5, file.hashes.size};
+  if (const ManifestFile* before = published(file)) {
+    entry.object = before->object;
+    object = *now_->manifest.find(before->object);
+  } else if (sealer_.options().encrypts()) {
+    const Sealer::Sealed& sealed = sealer_.seal(file.path, file.hashes.sha256);
+    object = {sealed.hashes.sha256, sealed.hashes.md5, sealed.hashes.size};
+    entry.object = object.sha256;
+    source_[entry.object] = sealed.path;
+  } else {
+    source_[entry.object] = fs::absolute(file.path).string();
+  }
+  next_.objects.push_back(object);
+  return entry;
+}
+
+// Without --delete a release also holds what the one before it held.
+void Publication::carry_over(std::map<std::string, ManifestFile>& files) {
+  if (!now_ || options_.remove_missing) return;
+  const Manifest& before = now_->manifest;
+  if (!now_->known) {
+    if (before.objects.size() > next_.objects.size() && options_.warn) {
+      options_.warn(destination_ +
+                    ": what was published before is encrypted and cannot be listed here, so only the "
+                    "files given now are in the new release; --identity FILE would keep the others");
+    }
+    return;
+  }
+  for (const ManifestFile& file : before.files) {
+    if (files.contains(file.name)) continue;
+    if (before.encrypted() != sealer_.options().encrypts() || before.recipients != sealer_.recipients()) {
+      fail(Exit::usage,
+           "{}: '{}' was published {}; name it too so that it is sent again, or say --delete to leave it out",
+           destination_, escape_tsv(file.name), before.encrypted() ? "for other recipients" : "without encryption");
+    }
+    if (broken_.contains(file.object)) {
+      fail(Exit::integrity, "{}: '{}' is damaged there and not among the files given: push it again, or --delete it",
+           destination_, escape_tsv(file.name));
+    }
+    files[file.name] = file;
+    next_.objects.push_back(*before.find(file.object));
+  }
+}
+
+void Publication::compose() {
+  next_ = {
+      .release = options_.release, .time = options_.time, .objects = {}, .files = {}, .recipients = {}, .sealed = {}};
+  source_.clear();
+  std::map<std::string, ManifestFile> files;
+  for (const LocalFile& file : files_) files[file.name] = entry_of(file);
+  carry_over(files);
+  for (auto& [name, file] : files) next_.files.push_back(std::move(file));
+  std::sort(next_.objects.begin(), next_.objects.end(),
+            [](const ManifestObject& a, const ManifestObject& b) { return a.sha256 < b.sha256; });
+  next_.objects.erase(std::unique(next_.objects.begin(), next_.objects.end()), next_.objects.end());
+  next_.recipients = sealer_.recipients();
+}
+
+bool Publication::unchanged() const {
+  if (!now_ || !now_->known || !broken_.empty()) return false;
+  if (!sealer_.options().sign_key.empty() && now_->current().signature.empty()) return false;
+  return now_->manifest.files == next_.files && now_->manifest.recipients == next_.recipients;
+}
+
+// What the current release does not already hold. Only that release is trusted: the pointer's condition fails if a
+// prune or another publisher touched it, while an object that merely lies there may be on its way out.
+std::vector<Upload> Publication::uploads() {
+  std::vector<Upload> uploads;
+  const std::string folder = store_.folder() + "/files";
+  for (const ManifestObject& object : next_.objects) {
+    if (now_ && now_->manifest.find(object.sha256) && !broken_.contains(object.sha256)) continue;
+    // A link by hash: clients never see the names of files, which may hold anything.
+    uploads.push_back({object_key(object.sha256), folder + "/" + object.sha256, object.size, object.sha256, object.md5,
+                       "application/octet-stream"});
+  }
+  return uploads;
+}
+
+void Publication::send(const std::vector<Upload>& uploads) {
+  if (uploads.empty()) return;
+  const std::string folder = store_.folder() + "/files";
+  if (options_.script) {
+    *options_.script += shell_quoted({"mkdir", "-p", folder}) + "\n";
+    for (const Upload& u : uploads) *options_.script += shell_quoted({"ln", "-s", source_.at(u.sha256), u.file}) + "\n";
+  } else {
+    fs::create_directories(folder);
+    for (const Upload& u : uploads) {
+      fs::remove(u.file);
+      fs::create_symlink(source_.at(u.sha256), u.file);
+    }
+  }
+  if (options_.detail) {
+    options_.detail(fmt::format("{}: sending {} of {} objects", destination_, uploads.size(), next_.objects.size()));
+  }
+  store_.remote().put_many(uploads);
+}
+
+// Whether what arrived is something else, asking no more than is needed: the listing's hash, then the object's own
+// description, then its bytes.
+bool Publication::differs(const ManifestObject& object, const StoredObject& stored, const Upload& sent,
+                          std::string& why) {
+  bool undecided = false;
+  why = compare_object(stored, object, undecided);
+  if (undecided && !stored.crc32c.empty() && !options_.deep) {
+    if (stored.crc32c != crc32c_file(sent.file)) why = "has another CRC-32C than what was sent";
+    undecided = false;
+  }
+  if (undecided && !options_.deep) {
+    if (const auto head = store_.remote().head(sent.key)) why = compare_object(*head, object, undecided);
+  }
+  if (why.empty() && (undecided || options_.deep)) {
+    const std::string back = store_.folder() + "/back";
+    fs::remove(back);
+    if (!store_.remote().get(sent.key, back)) {
+      why = "is missing";
+    } else if (hash_file(back).sha256 != object.sha256) {
+      why = "has other bytes than what was sent";
+    }
+    fs::remove(back);
+  }
+  return !why.empty();
+}
+
+// Objects of the next release that the destination does not hold as they should be.
+std::set<std::string> Publication::faults(const std::map<std::string, Upload>& sent) {
+  constexpr auto kPause = std::chrono::seconds(2);
+  for (;;) {
+    listing_ = store_.remote().list("");
+    listed_ = true;
+    if (!prune_under_way(listing_)) break;
+    std::this_thread::sleep_for(kPause);
+  }
+  std::map<std::string, const StoredObject*> by_key;
+  for (const StoredObject& object : listing_) by_key[object.key] = &object;
+  std::set<std::string> faulty;
+  for (const ManifestObject& object : next_.objects) {
+    const auto it = by_key.find(object_key(object.sha256));
+    const auto upload = sent.find(object.sha256);
+    std::string why;
+    bool undecided = false;
+    if (it == by_key.end()) {
+      why = "is missing";
+    } else if (upload != sent.end()) {
+      differs(object, *it->second, upload->second, why);
+    } else {
+      why = compare_object(*it->second, object, undecided);
+    }
+    if (why.empty()) continue;
+    faulty.insert(object.sha256);
+    if (options_.warn) options_.warn(store_.name_of(object_key(object.sha256)) + ": " + why + "; it is sent again");
+  }
+  return faulty;
+}
+
+// Sends and checks until the destination holds everything, at most three times.
+void Publication::deliver() {
+  constexpr int kRounds = 3;
+  std::set<std::string> arrived, faulty;
+  for (int round = 0; round < kRounds; ++round) {
+    if (round > 0) compose();
+    std::map<std::string, Upload> wanted;
+    std::vector<Upload> now;
+    for (Upload& u : uploads()) {
+      if (!arrived.contains(u.sha256)) now.push_back(u);
+      wanted[u.sha256] = std::move(u);
+    }
+    send(now);
+    for (const Upload& u : now) {
+      ++result_.objects;
+      result_.bytes += u.size;
+      arrived.insert(u.sha256);
+    }
+    if (options_.script) return;
+    faulty = faults(wanted);
+    if (faulty.empty()) return;
+    broken_.insert(faulty.begin(), faulty.end());
+    for (const std::string& hash : faulty) arrived.erase(hash);
+  }
+  fail(Exit::integrity, "{}: does not arrive as it was sent, three times; nothing was published",
+       store_.name_of(object_key(*faulty.begin())));
+}
+
+void Publication::put_manifest() {
+  if (sealer_.options().encrypts()) next_.sealed = encrypt_text(sealer_.options(), files_text(next_));
+  const std::string text = manifest_text(next_);
+  const FileHashes hashes = hash_text(text);
+  manifest_hash_ = hashes.sha256;
+  manifest_file_ = store_.folder() + "/manifest";
+  write_text_file(manifest_file_, text);
+  if (options_.script) {
+    *options_.script += shell_quoted({"mkdir", "-p", store_.folder()}) + "\n" + shell_quoted({"printf", "%s", text}) +
+                        " > " + shell_quoted(manifest_file_) + "\n";
+  }
+  store_.remote().put(
+      {manifest_key(manifest_hash_), manifest_file_, hashes.size, hashes.sha256, hashes.md5, "application/json"}, {});
+}
+
+bool Publication::move_pointer() {
+  Pointer pointer = now_ ? now_->pointer : Pointer{options_.release, {}};
+  Release release{manifest_hash_, options_.time, std::ssize(next_.objects), 0, next_.encrypted(), {}};
+  for (const ManifestObject& object : next_.objects) release.bytes += object.size;
+  if (!sealer_.options().sign_key.empty() && !options_.script) {
+    release.signature = sign_file(sealer_.options(), manifest_file_);
+  }
+  std::vector<Release>& releases = pointer.releases;
+  std::erase_if(releases, [&](const Release& r) { return r.manifest == release.manifest; });
+  releases.insert(releases.begin(), release);
+  const size_t most = options_.keep > 0 ? static_cast<size_t>(options_.keep) : kMostReleases;
+  if (releases.size() > most) releases.resize(most);
+  return store_.replace_pointer(now_, pointer, listed_ ? &listing_ : nullptr);
+}
+
+PublishResult Publication::run() {
+  read_current();
+  compose();
+  if (unchanged()) {
+    result_.state = "unchanged";
+    result_.manifest = now_->current().manifest;
+    return result_;
+  }
+  deliver();
+  put_manifest();
+  result_.manifest = manifest_hash_;
+  if (!move_pointer()) {
+    result_.state = "conflict";
+    return result_;
+  }
+  result_.state = options_.script ? "dry-run" : "pushed";
+  if (options_.script) return result_;
+  if (next_.encrypted()) remember(options_.state_folder, destination_, manifest_hash_, next_);
+  if (const std::string open = store_.remote().public_access(); !open.empty() && options_.warn) options_.warn(open);
+  if (options_.keep > 0) prune(store_, options_.grace_seconds, options_.warn);
+  return result_;
+}
+
+}  // namespace
+
+PublishResult publish(Store& store, const std::string& destination, const std::vector<LocalFile>& files, Sealer& sealer,
+                      const PublishOptions& options) {
+  return Publication(store, destination, files, sealer, options).run();
+}
+
+}  // namespace lepton

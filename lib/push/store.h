@@ -1,0 +1,60 @@
+#pragma once
+// One destination as it stands: its pointers and manifests, read and believed only after they are checked.
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "push/manifest.h"
+#include "push/remote.h"
+#include "push/seal.h"
+
+namespace lepton {
+
+// A release name's pointer and the manifest it points at.
+struct Published {
+  Pointer pointer;
+  std::string text;  // of the pointer, as stored
+  std::string tag;   // its state, for a Condition; "" where only a listing tells
+  Manifest manifest;
+  bool known = false;  // manifest.files is there: not encrypted, or opened
+
+  const Release& current() const { return pointer.releases.front(); }
+};
+
+class Store {
+ public:
+  // text: the destination as written, for messages. folder: of ours, for what is fetched.
+  Store(Remote& remote, std::string text, std::string folder) : remote_(remote), text_(text), folder_(folder) {}
+  Remote& remote() { return remote_; }
+  const std::string& folder() const { return folder_; }
+  std::string name_of(const std::string& key) const { return text_ + (text_.ends_with('/') ? "" : "/") + key; }
+
+  std::optional<Published> read_pointer(const std::string& release);
+  // Pointer and manifest, in two calls. With allowed signers, only a manifest they signed. The files of an encrypted
+  // one are read if an identity is given.
+  std::optional<Published> read(const std::string& release, const SealOptions& seal);
+  Published require(const std::string& release, const SealOptions& seal);  // Error(no_input) if there is none
+
+  // Every pointer there is, by name; `listing` saves asking for it.
+  std::vector<Pointer> read_pointers(const std::vector<StoredObject>& listing);
+  std::vector<Manifest> read_manifests(const std::vector<std::string>& hashes);
+
+  // Puts the pointer in place of `before` (nothing: it must not exist yet). False if another writer was faster.
+  bool replace_pointer(const std::optional<Published>& before, const Pointer& next,
+                       const std::vector<StoredObject>* listing = nullptr);
+
+ private:
+  std::string scratch(const std::string& key) const;
+  Manifest check_manifest(const std::string& file, const std::string& hash) const;
+  bool put_pointer(const Pointer& next, const Condition& condition);
+
+  Remote& remote_;
+  std::string text_, folder_;
+};
+
+// What is wrong with a stored object, or "" if its size and one of its hashes agree. `undecided` is set where the
+// provider told no hash that could be compared.
+std::string compare_object(const StoredObject& stored, const ManifestObject& wanted, bool& undecided);
+
+}  // namespace lepton

@@ -1,0 +1,105 @@
+#include "lepton-push-options.h"
+
+namespace lepton {
+namespace {
+
+CLI::Option* repeatable(CLI::App& app, const char* name, std::vector<std::string>& values, const char* help,
+                        const char* type) {
+  return app.add_option(name, values, help)
+      ->type_name(type)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void add_modes(CLI::App& app, PushCommand& c) {
+  const char* kGroup = "Instead of pushing";
+  app.add_flag("--pull", c.pull, "fetch a release from DEST into the folder of -o, checked")->group(kGroup);
+  app.add_option("-o,--output", c.output, "where --pull puts the files")->type_name("DIR")->group(kGroup);
+  app.add_flag("--list", c.list, "print the files of a release: name, size, SHA-256, type")->group(kGroup);
+  app.add_flag("--status", c.status, "print the releases of every name")->group(kGroup);
+  app.add_flag("--verify", c.verify, "check that a release is whole")->group(kGroup);
+  app.add_flag("--rollback", c.rollback, "move the name back to the release before")->group(kGroup);
+}
+
+void add_inputs(CLI::App& app, PushCommand& c) {
+  const char* kGroup = "What";
+  app.add_option("FILE... DEST...", c.operands,
+                 "files and folders, then places: s3://bucket/prefix/, gs://bucket/prefix/,\n"
+                 "                              az://account/container/prefix/, file:///folder/ or a folder");
+  repeatable(app, "--to", c.to, "one more destination; then every operand is a file", "DEST")->group(kGroup);
+  app.add_option("--files-from", c.files_from, "read names of files from FILE, one a line; - = stdin")
+      ->type_name("FILE")
+      ->group(kGroup);
+  app.add_option("--files0-from", c.files0_from, "the same, names ended by NUL")->type_name("FILE")->group(kGroup);
+  repeatable(app, "--include", c.include, "only files that match (of the name, or of the path with a /)", "GLOB")
+      ->group(kGroup);
+  repeatable(app, "--exclude", c.exclude, "no files that match", "GLOB")->group(kGroup);
+}
+
+void add_release(CLI::App& app, PushCommand& c) {
+  const char* kGroup = "Release";
+  app.add_option("--name", c.release, "the name people read it by (latest)")->type_name("NAME")->group(kGroup);
+  app.add_flag("--delete", c.remove_missing, "leave out what an earlier release held and this push does not name")
+      ->group(kGroup);
+  app.add_option("--keep", c.keep, "keep N releases of this name and remove what no release needs")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100))
+      ->group(kGroup);
+  app.add_option("--grace", c.grace, "remove only what has not been needed for so long (86400)")
+      ->type_name("SECONDS")
+      ->check(CLI::NonNegativeNumber)
+      ->group(kGroup);
+  app.add_option("--time", c.time, "time to store in the manifest (SOURCE_DATE_EPOCH, or none)")
+      ->type_name("TIME")
+      ->group(kGroup);
+}
+
+void add_privacy(CLI::App& app, PushCommand& c) {
+  const char* kGroup = "Privacy";
+  repeatable(app, "--encrypt-to", c.recipients, "encrypt for this age or SSH public key; can be repeated", "KEY")
+      ->group(kGroup);
+  repeatable(app, "--recipients-file", c.recipient_files, "encrypt for every key in FILE", "FILE")->group(kGroup);
+  repeatable(app, "--identity", c.identities, "secret key that opens what is encrypted", "FILE")->group(kGroup);
+  app.add_option("--state", c.state, "where the names of encrypted files are remembered")
+      ->type_name("DIR")
+      ->group(kGroup);
+  app.add_option("--sign", c.sign_key, "sign the manifest with this SSH key")->type_name("KEYFILE")->group(kGroup);
+  app.add_option("--allowed-signers", c.allowed_signers, "refuse (6) what none of them signed, as in ssh-keygen(1)")
+      ->type_name("FILE")
+      ->group(kGroup);
+  app.add_option("--sse", c.sse, "encryption at rest by the provider, with your key")
+      ->type_name("kms:KEY")
+      ->group(kGroup);
+}
+
+void add_running(CLI::App& app, PushCommand& c) {
+  const char* kGroup = "How";
+  app.add_flag("--dry-run", c.dry_run, "print the commands as a shell script and send nothing")->group(kGroup);
+  app.add_flag("--deep", c.deep, "check by reading everything back")->group(kGroup);
+  app.add_option("--require", c.require, "destinations that must succeed (all)")->type_name("all|any|N")->group(kGroup);
+  app.add_flag("--json", c.json, "results as JSON, one object a line")->group(kGroup);
+  app.add_option("--parallel", c.parallel, "client processes a destination at once (4)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64))
+      ->group(kGroup);
+  app.add_option("--retries", c.retries, "attempts after one that failed for a passing reason (4)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 100))
+      ->group(kGroup);
+  app.add_option("--timeout", c.timeout, "end a client that takes longer (600)")
+      ->type_name("SECONDS")
+      ->check(CLI::PositiveNumber)
+      ->group(kGroup);
+}
+
+}  // namespace
+
+void add_push_options(CommandLine& line, PushCommand& c) {
+  add_inputs(line.app(), c);
+  add_release(line.app(), c);
+  add_modes(line.app(), c);
+  add_privacy(line.app(), c);
+  add_running(line.app(), c);
+}
+
+}  // namespace lepton
