@@ -4,6 +4,7 @@
 #include <chrono>
 #include <random>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
@@ -43,7 +44,7 @@ class RetryingRemote : public Remote {
 
  private:
   template <class Verb>
-  auto patiently(Verb verb) {
+  std::invoke_result_t<Verb, int> patiently(Verb verb) {
     for (int tries = 0;; ++tries) {
       try {
         return verb(tries);
