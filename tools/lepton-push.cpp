@@ -162,7 +162,7 @@ std::string status_text(Store& store, const std::string& destination, bool json)
                                 {"name", pointer.name},
                                 {"back", i},
                                 {"time", r.time},
-                                {"objects", r.files},
+                                {"objects", r.objects},
                                 {"bytes", r.bytes},
                                 {"manifest", r.manifest},
                                 {"encrypted", r.encrypted},
@@ -172,8 +172,9 @@ std::string status_text(Store& store, const std::string& destination, bool json)
       } else {
         const std::string marks =
             std::string(r.encrypted ? "encrypted" : "plain") + (r.signature.empty() ? "" : ",signed");
-        text += tsv_row(std::vector<std::string>{destination, pointer.name, std::to_string(i), r.time,
-                                                 std::to_string(r.files), std::to_string(r.bytes), r.manifest, marks});
+        text +=
+            tsv_row(std::vector<std::string>{destination, pointer.name, std::to_string(i), r.time,
+                                             std::to_string(r.objects), std::to_string(r.bytes), r.manifest, marks});
       }
     }
   }
@@ -223,7 +224,7 @@ Outcome attend(const Job& job, size_t index, Sealer& sealer) {
                           .script = c.dry_run ? &script : nullptr};
     const std::unique_ptr<Remote> remote =
         with_retries(open_remote(parse_destination(text), options), c.retries, options.stop);
-    Store store(*remote, text, folder);
+    Store store(*remote, text, folder, options.script);
     outcome = work(job, store, text, sealer, script);
     if (outcome.state == "conflict") {
       const std::lock_guard hold(g_messages);

@@ -1,26 +1,26 @@
 #include "push/collect.h"
 
 #include <fnmatch.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <exception>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
-#include <mutex>
-#include <thread>
+#include <tuple>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "io/hdf5.h"
 #include "push/manifest.h"
+#include "push/vendors.h"
 
 namespace lepton {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int kDeepest = 64;  // folders in folders; a link that leads back to its parent ends here
 
 bool is_ours(const std::string& name) {  // leftovers and locks of outputs, never published
   return name.starts_with(".lepton-") || (name.starts_with('.') && name.find(".lepton-") != std::string::npos);
@@ -30,11 +30,11 @@ class Collector {
  public:
   explicit Collector(const CollectOptions& options) : options_(options) {}
 
-  void add(const std::string& path, const std::string& name, int depth = 0) {
+  void add(const std::string& path, const std::string& name) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (!fs::exists(status)) fail(Exit::no_input, "{}: {}", path, error ? error.message() : "no such file");
-    if (fs::is_directory(status)) return add_folder(path, name, depth);
+    if (fs::is_directory(status)) return add_folder(path, name);
     if (!fs::is_regular_file(status))
       fail(Exit::bad_inputs, "{}: is no regular file; leave it out with --exclude", path);
     if (!is_safe_file_name(name)) {
@@ -48,9 +48,14 @@ class Collector {
   std::vector<LocalFile> files;
 
  private:
-  void add_folder(const std::string& path, const std::string& name, int depth) {
-    if (depth > kDeepest)
-      fail(Exit::bad_inputs, "{}: more than {} folders deep: does a link lead back?", path, kDeepest);
+  void add_folder(const std::string& path, const std::string& name) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) fail(Exit::no_input, "{}: {}", path, std::strerror(errno));
+    const std::pair folder(status.st_dev, status.st_ino);
+    if (std::find(ancestors_.begin(), ancestors_.end(), folder) != ancestors_.end()) {
+      fail(Exit::bad_inputs, "{}: is a link back to a folder it is in; leave it out with --exclude", path);
+    }
+    ancestors_.push_back(folder);
     std::error_code error;
     std::vector<std::string> inside;
     for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
@@ -63,11 +68,13 @@ class Collector {
       const std::string below = name.empty() ? entry : name + "/" + entry;
       // What is excluded may be anything, a socket or a folder that cannot be read.
       if (!passes_globs(below, {}, options_.exclude)) continue;
-      add(path + "/" + entry, below, depth + 1);
+      add(path + "/" + entry, below);
     }
+    ancestors_.pop_back();
   }
 
   const CollectOptions& options_;
+  std::vector<std::pair<dev_t, ino_t>> ancestors_;
 };
 
 std::string operand_name(const std::string& operand) {
@@ -104,26 +111,6 @@ void describe(LocalFile& file, const CollectOptions& options) {
   }
 }
 
-void hash_all(std::vector<LocalFile>& files, int threads) {
-  std::atomic<size_t> next{0};
-  std::exception_ptr failure;
-  std::mutex lock;
-  const auto work = [&] {
-    try {
-      for (size_t i; (i = next++) < files.size();) files[i].hashes = hash_file(files[i].path);
-    } catch (...) {
-      const std::lock_guard hold(lock);
-      failure = std::current_exception();
-      next = files.size();
-    }
-  };
-  std::vector<std::thread> crew;
-  for (int i = 1; i < std::min<int>(threads, static_cast<int>(files.size())); ++i) crew.emplace_back(work);
-  work();
-  for (std::thread& t : crew) t.join();
-  if (failure) std::rethrow_exception(failure);
-}
-
 }  // namespace
 
 std::vector<LocalFile> collect(const std::vector<std::string>& operands, const std::vector<std::string>& listed,
@@ -143,7 +130,7 @@ std::vector<LocalFile> collect(const std::vector<std::string>& operands, const s
     }
   }
   for (LocalFile& file : files) describe(file, options);  // forks: before any thread
-  hash_all(files, options.threads);
+  in_parallel(files.size(), options.threads, [&](size_t i) { files[i].hashes = hash_file(files[i].path); });
   return files;
 }
 

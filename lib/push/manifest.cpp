@@ -177,7 +177,7 @@ std::string pointer_text(const Pointer& pointer) {
   json out = {{"format", kRelease}, {"version", kVersion}, {"name", pointer.name}};
   json& releases = out["releases"] = json::array();
   for (const Release& r : pointer.releases) {
-    json entry = {{"manifest", r.manifest}, {"files", r.files}, {"bytes", r.bytes}};
+    json entry = {{"manifest", r.manifest}, {"objects", r.objects}, {"bytes", r.bytes}};
     if (!r.time.empty()) entry["time"] = r.time;
     if (r.encrypted) entry["encrypted"] = true;
     if (!r.signature.empty()) entry["signature"] = r.signature;
@@ -193,7 +193,7 @@ Pointer parse_pointer(const std::string& text, const std::string& name) {
   Pointer pointer{in.text("name"), {}};
   for (const json& entry : in.list("releases")) {
     const Reader r(entry, name);
-    pointer.releases.push_back({r.hash("manifest"), r.text("time", false), r.number("files"), r.number("bytes"),
+    pointer.releases.push_back({r.hash("manifest"), r.text("time", false), r.number("objects"), r.number("bytes"),
                                 r.flag("encrypted"), r.text("signature", false)});
   }
   if (pointer.releases.empty()) in.refuse("names no release");

@@ -54,7 +54,7 @@ void parse_files(const std::string& text, const std::string& name, Manifest& man
 struct Release {
   std::string manifest;  // SHA-256 of the stored manifest
   std::string time;
-  int64_t files = 0, bytes = 0;  // objects and their bytes
+  int64_t objects = 0, bytes = 0;
   bool encrypted = false;
   std::string signature;  // of the stored manifest by ssh-keygen -Y sign, or ""
   bool operator==(const Release&) const = default;

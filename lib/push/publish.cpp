@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "push/process.h"
-#include "push/scratch.h"
 #include "push/state.h"
 
 namespace lepton {
@@ -276,11 +275,7 @@ void Publication::put_manifest() {
   const FileHashes hashes = hash_text(text);
   manifest_hash_ = hashes.sha256;
   manifest_file_ = store_.folder() + "/manifest";
-  write_text_file(manifest_file_, text);
-  if (options_.script) {
-    *options_.script += shell_quoted({"mkdir", "-p", store_.folder()}) + "\n" + shell_quoted({"printf", "%s", text}) +
-                        " > " + shell_quoted(manifest_file_) + "\n";
-  }
+  store_.write_scratch(manifest_file_, text);
   store_.remote().put(
       {manifest_key(manifest_hash_), manifest_file_, hashes.size, hashes.sha256, hashes.md5, "application/json"}, {});
 }

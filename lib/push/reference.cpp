@@ -62,11 +62,14 @@ std::string local_copy(const std::string& operand, const std::function<bool()>& 
   const Reference reference = parse_reference(operand);
   const Destination destination = parse_destination(reference.destination);
   const ScratchFolder scratch;
-  const RemoteOptions options{.stop = stop, .staging = scratch.path() + "/staging"};
+  RemoteOptions options;
+  options.stop = stop;
+  options.staging = scratch.path() + "/staging";
   const std::unique_ptr<Remote> remote = with_retries(open_remote(destination, options), kRetries, stop);
   Store store(*remote, destination.text, scratch.path());
-  PullOptions pulling{
-      .release = reference.release, .include = {}, .exclude = {}, .only = reference.artifact, .seal = {}};
+  PullOptions pulling;
+  pulling.release = reference.release;
+  pulling.only = reference.artifact;
   if (const char* file = std::getenv("LEPTON_IDENTITY")) pulling.seal.identities = {file};
   if (const char* file = std::getenv("LEPTON_ALLOWED_SIGNERS")) pulling.seal.allowed_signers = file;
   pulling.seal.stop = stop;

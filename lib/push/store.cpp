@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "push/hashes.h"
+#include "push/process.h"
 #include "push/scratch.h"
 
 namespace lepton {
@@ -34,6 +35,14 @@ std::string Store::scratch(const std::string& key) const {
   fs::create_directories(folder_);
   fs::remove(path);
   return path;
+}
+
+void Store::write_scratch(const std::string& file, const std::string& text) {
+  fs::create_directories(folder_);
+  write_text_file(file, text);
+  if (!script_) return;
+  *script_ += shell_quoted({"mkdir", "-p", folder_}) + "\n" + shell_quoted({"printf", "%s", text}) + " > " +
+              shell_quoted(file) + "\n";
 }
 
 std::optional<Published> Store::read_pointer(const std::string& release) {
@@ -105,7 +114,7 @@ std::vector<Manifest> Store::read_manifests(const std::vector<std::string>& hash
 
 bool Store::put_pointer(const Pointer& next, const Condition& condition) {
   const std::string key = pointer_key(next.name), file = scratch(key + ".next"), text = pointer_text(next);
-  write_text_file(file, text);
+  write_scratch(file, text);
   const FileHashes hashes = hash_text(text);
   std::exception_ptr doubt;
   try {

@@ -24,10 +24,13 @@ struct Published {
 
 class Store {
  public:
-  // text: the destination as written, for messages. folder: of ours, for what is fetched.
-  Store(Remote& remote, std::string text, std::string folder) : remote_(remote), text_(text), folder_(folder) {}
+  // text: the destination as written, for messages. folder: of ours, for what is fetched. script: as in RemoteOptions.
+  Store(Remote& remote, std::string text, std::string folder, std::string* script = nullptr)
+      : remote_(remote), text_(std::move(text)), folder_(std::move(folder)), script_(script) {}
   Remote& remote() { return remote_; }
   const std::string& folder() const { return folder_; }
+  // A text to be put, as a file of ours; the script makes it too.
+  void write_scratch(const std::string& file, const std::string& text);
   std::string name_of(const std::string& key) const { return text_ + (text_.ends_with('/') ? "" : "/") + key; }
 
   std::optional<Published> read_pointer(const std::string& release);
@@ -51,6 +54,7 @@ class Store {
 
   Remote& remote_;
   std::string text_, folder_;
+  std::string* script_;
 };
 
 // What is wrong with a stored object, or "" if its size and one of its hashes agree. `undecided` is set where the
