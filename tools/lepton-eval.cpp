@@ -11,6 +11,7 @@
 #include "predict/reference.h"
 #include "predict/report.h"
 #include "predict/scoring.h"
+#include "push/reference.h"
 
 namespace lepton {
 namespace {
@@ -57,7 +58,7 @@ std::vector<Evaluation> evaluate_model(const EvalJob& job, const Predictor& pred
   std::vector<Dataset> datasets;
   std::vector<DatasetReference> references;
   for (size_t i = 1; i < job.command.operands.size(); ++i) {  // all before the engine starts its threads
-    references.push_back(parse_dataset_reference(job.command.operands[i]));
+    references.push_back(parse_dataset_reference(local_copy(job.command.operands[i], stop_requested)));
     datasets.push_back(Dataset::open(references.back().path));
     check_samples(predictor, datasets.back());
     map_classes(predictor, datasets.back());
@@ -141,7 +142,7 @@ Exit run(const EvalCommand& command, const CommonOptions& common) {
   std::vector<Evaluation> evaluations;
   std::string stored;
   if (command.predictions.empty()) {
-    const Predictor predictor = Predictor::load(command.operands[0]);
+    const Predictor predictor = Predictor::load(local_copy(command.operands[0], stop_requested));
     stored = predictor.model.metrics;
     evaluations = evaluate_model(job, predictor);
   } else {

@@ -12,6 +12,7 @@
 #include "predict/bench.h"
 #include "predict/format.h"
 #include "predict/reference.h"
+#include "push/reference.h"
 
 namespace lepton {
 namespace {
@@ -26,7 +27,8 @@ struct Section {
 // Datasets are opened here, before any thread runs.
 std::vector<Section> sections_of(const InferCommand& command, const Predictor& predictor) {
   std::vector<Section> sections;
-  for (const std::string& operand : command.inputs) {
+  for (const std::string& input : command.inputs) {
+    const std::string operand = local_copy(input, stop_requested);
     if (!names_dataset(operand)) {
       if (sections.empty() || sections.back().dataset) sections.emplace_back();
       sections.back().names.push_back(operand);
@@ -134,7 +136,7 @@ Exit run(const InferCommand& command, const CommonOptions& common) {
     fail(Exit::usage, "--embed prints values of a layer: it does not go with --top or --probs");
   }
   const Lock lock(common.lock, common.lock_wait);
-  const Predictor predictor = Predictor::load(command.model);
+  const Predictor predictor = Predictor::load(local_copy(command.model, stop_requested));
   if (command.bench > 0) return print_bench(command, common, predictor), Exit::ok;
   const std::vector<Section> sections = sections_of(command, predictor);
   return Inference(command, common, predictor).run(sections);

@@ -20,6 +20,7 @@
 #include "net/presets.h"
 #include "net/summary.h"
 #include "predict/scoring.h"
+#include "push/reference.h"
 #include "train/trainer.h"
 
 namespace lepton {
@@ -179,12 +180,12 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
                                                              : command.output + ".ckpt";
   keep_apart(command, checkpoint);
   const Lock lock(common.lock, common.lock_wait);
-  const Dataset data = Dataset::open(command.data);
+  const Dataset data = Dataset::open(local_copy(command.data, stop_requested));
   if (data.meta().task.find("classification") == std::string::npos) {
     fail(Exit::mismatch, "{}: holds data for {}; this tool trains classifiers", data.path(), data.meta().task);
   }
   std::optional<Model> initial;
-  if (!command.init.empty()) initial = read_model(command.init);
+  if (!command.init.empty()) initial = read_model(local_copy(command.init, stop_requested));
   const TrainOptions options = choose_options(command, common, data, initial ? &*initial : nullptr);
   if (command.summary) {
     const auto classes = static_cast<int64_t>(data.meta().classes.size());

@@ -12,6 +12,6 @@ bool is_remote_reference(const std::string& operand);
 // has the hash of the manifest. "...h5:test" keeps what follows the name: "/cache/...h5:test". Anything that is no
 // reference comes back as it is. LEPTON_IDENTITY and LEPTON_ALLOWED_SIGNERS name files as lepton-push's --identity and
 // --allowed-signers do. Errors as pull(); no_input if the release has no such artifact.
-std::string local_copy(const std::string& operand, const std::function<bool()>& stop = {});
+std::string local_copy(const std::string& operand, const std::function<bool()>& stop);
 
 }  // namespace lepton

@@ -1,6 +1,9 @@
 #include "push/scratch.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -12,14 +15,44 @@
 
 namespace lepton {
 
-ScratchFolder::ScratchFolder() {
-  path_ = (std::filesystem::absolute(temporary_folder()) / "lepton-push-XXXXXX").string();
-  if (path_.find_first_of("*?[]{}#\n") != std::string::npos) {
-    fail(Exit::usage, "TMPDIR={}: clients would take its special characters for patterns; use another folder",
-         temporary_folder().string());
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kPrefix = "lepton-push-";
+
+FileDescriptor locked_folder(const std::string& path) {
+  FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (folder && ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) folder.reset();
+  return folder;
+}
+
+void remove_leftovers(const fs::path& temporary) {
+  std::error_code error;
+  for (fs::directory_iterator it(temporary, error), end; !error && it != end; it.increment(error)) {
+    if (!it->path().filename().string().starts_with(kPrefix)) continue;
+    struct stat status{};
+    const std::string path = it->path().string();
+    if (::lstat(path.c_str(), &status) != 0 || status.st_uid != ::geteuid()) continue;
+    std::error_code ignored;
+    if (locked_folder(path)) fs::remove_all(path, ignored);
   }
-  if (!::mkdtemp(path_.data())) {
-    fail(Exit::output, "{}: no folder can be made there: {}", temporary_folder().string(), std::strerror(errno));
+}
+
+}  // namespace
+
+ScratchFolder::ScratchFolder() {
+  const fs::path temporary = fs::absolute(temporary_folder());
+  if (temporary.string().find_first_of("*?[]{}#\n") != std::string::npos) {
+    fail(Exit::usage, "TMPDIR={}: clients would take its special characters for patterns; use another folder",
+         temporary.string());
+  }
+  remove_leftovers(temporary);
+  while (!lock_ || !fs::exists(path_)) {  // until locked, another run may take it for a leftover
+    path_ = (temporary / (std::string(kPrefix) + "XXXXXX")).string();
+    if (!::mkdtemp(path_.data())) {
+      fail(Exit::output, "{}: no folder can be made there: {}", temporary.string(), std::strerror(errno));
+    }
+    lock_ = locked_folder(path_);
   }
 }
 

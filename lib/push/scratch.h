@@ -2,10 +2,12 @@
 // A private folder for the length of a run, and small text files.
 #include <string>
 
+#include "io/files.h"
+
 namespace lepton {
 
-// $TMPDIR/lepton-push-XXXXXX, readable by us alone, removed with everything in it. Error(output); Error(usage) where
-// $TMPDIR has characters that a client would expand.
+// $TMPDIR/lepton-push-XXXXXX, readable by us alone, removed with everything in it, and so are those that killed runs
+// left. Error(output); Error(usage) where $TMPDIR has characters that a client would expand.
 class ScratchFolder {
  public:
   ScratchFolder();
@@ -16,6 +18,7 @@ class ScratchFolder {
 
  private:
   std::string path_;
+  FileDescriptor lock_;  // held while the folder is ours
 };
 
 std::string read_text_file(const std::string& path);                     // Error(no_input)

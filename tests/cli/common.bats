@@ -2,7 +2,7 @@
 load ../common
 bats_require_minimum_version 1.5.0
 
-tools="lepton-prep lepton-train lepton-infer lepton-eval"
+tools="lepton-prep lepton-train lepton-infer lepton-eval lepton-push"
 
 @test "--help and --version go to standard output, help is short and has an example" {
   for tool in $tools; do
