@@ -22,6 +22,9 @@ struct Scheme {
 
 // Loose on names, so that a typo is told at once; the provider knows the rest.
 constexpr std::array kSchemes{
+    Scheme{"s3", "s3://bucket/models/", open_s3, false, "bucket", ".-_", ""},
+    Scheme{"gs", "gs://bucket/models/", open_gcs, false, "bucket", ".-_", "*?[]#"},
+    Scheme{"az", "az://account/container/models/", open_azure, true, "container", "-", "\\"},
     Scheme{"file", "file:///srv/models/", open_directory, false, "", "", ""},
 };
 

@@ -25,6 +25,24 @@ TEST(Destination, RefusesWhatIsNoDestination) {
   EXPECT_TRUE(contains(message, "file:///srv/models/")) << message;
 }
 
+TEST(Destination, Buckets) {
+  const Destination s3 = parse_destination("s3://bkt1/a//b c");
+  EXPECT_EQ(s3.bucket, "bkt1");
+  EXPECT_EQ(s3.prefix, "a/b c/");
+  EXPECT_EQ(parse_destination("gs://bkt1").prefix, "");
+  EXPECT_EQ(parse_destination("gs://bkt1/").prefix, "");
+  const Destination azure = parse_destination("az://account1/box/models/");
+  EXPECT_EQ(azure.account, "account1");
+  EXPECT_EQ(azure.bucket, "box");
+  EXPECT_EQ(azure.prefix, "models/");
+  EXPECT_EQ(azure.text, "az://account1/box/models/");
+  for (const char* wrong :
+       {"s3://", "s3:///x", "s3://b", "s3://Bucket/x", "s3://bkt1/../x", "s3://bkt1/./x", "gs://bkt1/a*",
+        "gs://bkt1/a#1", "az://account1", "az://account1/", "az://acc-ount/box", "s3://my bucket/"}) {
+    EXPECT_TRUE(contains(error_of(Exit::usage, [&] { parse_destination(wrong); }), "; for example ")) << wrong;
+  }
+}
+
 TEST(Destination, KeysStayBelowIt) {
   const Destination destination = parse_destination("/srv");
   EXPECT_EQ(full_key(destination, "a/b"), "/srv/a/b");

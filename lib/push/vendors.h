@@ -9,6 +9,9 @@
 namespace lepton {
 
 std::unique_ptr<Remote> open_directory(const Destination& destination, const RemoteOptions& options);
+std::unique_ptr<Remote> open_s3(const Destination& destination, const RemoteOptions& options);
+std::unique_ptr<Remote> open_gcs(const Destination& destination, const RemoteOptions& options);
+std::unique_ptr<Remote> open_azure(const Destination& destination, const RemoteOptions& options);
 
 // Below the destination, as messages name it: "s3://bucket/models/" + "objects/..".
 std::string object_text(const Destination& destination, const std::string& key);
