@@ -27,17 +27,17 @@ void add_eval_options(CommandLine& line, EvalCommand& c) {
   const char* kGates = "Gates";
   app.add_option("--fail-under", c.fail_under, "status 9 if the metric is smaller; can be given several times")
       ->type_name("METRIC=V")
-      ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(kGates);
   app.add_option("--fail-over", c.fail_over, "status 9 if the metric is larger")
       ->type_name("METRIC=V")
-      ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(kGates);
   app.add_option("--max-drop", c.max_drop, "status 9 if the metric is worse than the model's stored one by more than V")
       ->type_name("[METRIC=]V")
-      ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(kGates);
   const char* kHow = "How";

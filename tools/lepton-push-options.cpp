@@ -7,7 +7,7 @@ CLI::Option* repeatable(CLI::App& app, const char* name, std::vector<std::string
                         const char* type) {
   return app.add_option(name, values, help)
       ->type_name(type)
-      ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 

@@ -39,7 +39,6 @@ class Publication {
   std::vector<Upload> uploads();
   void send(const std::vector<Upload>& uploads);
   std::set<std::string> faults(const std::map<std::string, Upload>& sent);
-  bool differs(const ManifestObject& object, const StoredObject& stored, const Upload& sent, std::string& why);
   void deliver();
   void put_manifest();
   bool move_pointer();
@@ -184,32 +183,6 @@ void Publication::send(const std::vector<Upload>& uploads) {
   store_.remote().put_many(uploads);
 }
 
-// Whether what arrived is something else, asking no more than is needed: the listing's hash, then the object's own
-// description, then its bytes.
-bool Publication::differs(const ManifestObject& object, const StoredObject& stored, const Upload& sent,
-                          std::string& why) {
-  bool undecided = false;
-  why = compare_object(stored, object, undecided);
-  if (undecided && !stored.crc32c.empty() && !options_.deep) {
-    if (stored.crc32c != crc32c_file(sent.file)) why = "has another CRC-32C than what was sent";
-    undecided = false;
-  }
-  if (undecided && !options_.deep) {
-    if (const auto head = store_.remote().head(sent.key)) why = compare_object(*head, object, undecided);
-  }
-  if (why.empty() && (undecided || options_.deep)) {
-    const std::string back = store_.folder() + "/back";
-    fs::remove(back);
-    if (!store_.remote().get(sent.key, back)) {
-      why = "is missing";
-    } else if (hash_file(back).sha256 != object.sha256) {
-      why = "has other bytes than what was sent";
-    }
-    fs::remove(back);
-  }
-  return !why.empty();
-}
-
 // Objects of the next release that the destination does not hold as they should be.
 std::set<std::string> Publication::faults(const std::map<std::string, Upload>& sent) {
   constexpr auto kPause = std::chrono::seconds(2);
@@ -225,14 +198,12 @@ std::set<std::string> Publication::faults(const std::map<std::string, Upload>& s
   for (const ManifestObject& object : next_.objects) {
     const auto it = by_key.find(object_key(object.sha256));
     const auto upload = sent.find(object.sha256);
+    const StoredObject* listed = it == by_key.end() ? nullptr : it->second;
     std::string why;
-    bool undecided = false;
-    if (it == by_key.end()) {
-      why = "is missing";
-    } else if (upload != sent.end()) {
-      differs(object, *it->second, upload->second, why);
-    } else {
-      why = compare_object(*it->second, object, undecided);
+    if (upload != sent.end()) {
+      why = object_fault(store_, object, listed, upload->second.file, options_.deep);
+    } else if (!listed || listed->size != object.size) {  // sent by an earlier push: its hash was compared then
+      why = listed ? "has another size than what was sent" : "is missing";
     }
     if (why.empty()) continue;
     faulty.insert(object.sha256);

@@ -151,23 +151,6 @@ class Puller {
   PullResult result_;
 };
 
-std::string fault_of(Store& store, const ManifestObject& object, const StoredObject* listed, bool deep) {
-  if (!listed) return "is missing";
-  bool undecided = false;
-  std::string why = compare_object(*listed, object, undecided);
-  if (why.empty() && undecided && !deep) {
-    const auto head = store.remote().head(listed->key);
-    why = head ? compare_object(*head, object, undecided) : "is missing";
-  }
-  if (!why.empty() || (!undecided && !deep)) return why;
-  const std::string file = store.folder() + "/back_" + object.sha256;
-  fs::remove(file);
-  if (!store.remote().get(listed->key, file)) return "is missing";
-  why = hash_file(file).sha256 == object.sha256 ? "" : "has other bytes than what was sent";
-  fs::remove(file);
-  return why;
-}
-
 }  // namespace
 
 PullResult pull(Store& store, const std::string& folder, const PullOptions& options) {
@@ -197,7 +180,7 @@ PullResult verify(Store& store, const PullOptions& options, bool deep) {
   int64_t faults = 0;
   for (const ManifestObject& object : published.manifest.objects) {
     const auto it = by_key.find(object_key(object.sha256));
-    const std::string why = fault_of(store, object, it == by_key.end() ? nullptr : it->second, deep);
+    const std::string why = object_fault(store, object, it == by_key.end() ? nullptr : it->second, "", deep);
     ++result.objects;
     result.bytes += object.size;
     if (why.empty()) continue;
