@@ -16,7 +16,7 @@ struct ProcessOptions {
 };
 
 struct ProcessResult {
-  int status = 0;         // exit status, or 128 + signal
+  int status = 0;          // exit status, or 128 + signal
   bool timed_out = false;  // ended by us: TERM to its group, KILL five seconds later
   bool stopped = false;    // ended by us because stop() said so
   std::string out;         // at most 256 MiB

@@ -39,11 +39,11 @@ struct Condition {
 
 // How every client is run, and what is asked of the provider.
 struct RemoteOptions {
-  double timeout_seconds = 600;  // for one client process
-  int parallel = 4;              // client processes of one destination at once
-  std::string sse;               // "kms:KEY": encryption at rest by the provider; "" = its default
-  std::function<bool()> stop;    // as in ProcessOptions
-  std::string staging;           // a folder of ours for links and downloads, without odd characters
+  double timeout_seconds = 600;   // for one client process
+  int parallel = 4;               // client processes of one destination at once
+  std::string sse;                // "kms:KEY": encryption at rest by the provider; "" = its default
+  std::function<bool()> stop;     // as in ProcessOptions
+  std::string staging;            // a folder of ours for links and downloads, without odd characters
   std::string* script = nullptr;  // --dry-run: writing verbs append the commands they would run and succeed
 };
 
@@ -73,14 +73,14 @@ class Remote {
 // A destination as the user wrote it: s3://bucket/prefix/, gs://bucket/prefix/, az://account/container/prefix/,
 // file:///path/ or a path.
 struct Destination {
-  std::string text;               // as written
-  std::string scheme;             // "s3", "gs", "az", "file"
-  std::string account, bucket;    // bucket: or container
-  std::string prefix;             // "" or "a/b/"; for file: the folder, with a slash at the end
+  std::string text;             // as written
+  std::string scheme;           // "s3", "gs", "az", "file"
+  std::string account, bucket;  // bucket: or container
+  std::string prefix;           // "" or "a/b/"; for file: the folder, with a slash at the end
 };
 
-bool names_destination(const std::string& text);           // begins with one of the schemes
-Destination parse_destination(const std::string& text);    // Error(usage) says what is wrong
+bool names_destination(const std::string& text);         // begins with one of the schemes
+Destination parse_destination(const std::string& text);  // Error(usage) says what is wrong
 std::unique_ptr<Remote> open_remote(const Destination& destination, const RemoteOptions& options);
 
 }  // namespace lepton

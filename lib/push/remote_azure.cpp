@@ -88,7 +88,7 @@ ClientTraits traits(const Destination& destination, const Access& access) {
   for (const auto& [name, value] : access.environment) {
     traits.environment.emplace_back(name, value);
     if (traits.prefix.empty()) traits.prefix.emplace_back("env");
-    traits.prefix.push_back(name + "=" + value);
+    traits.prefix.push_back(fmt::format("{}={}", name, value));
   }
   return traits;
 }

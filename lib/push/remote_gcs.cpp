@@ -164,7 +164,7 @@ class GcsRemote : public ClientRemote {
       const std::string name = download.key.substr(download.key.rfind('/') + 1);
       const bool fresh = names.insert(name).second;
       if (fresh) urls += url(download.key) + "\n";
-      places.push_back(fresh ? folder + "/" + name : "");
+      places.push_back(fresh ? fmt::format("{}/{}", folder, name) : "");
     }
     client_.run(Verb::read, {"gcloud", "storage", "cp", "--read-paths-from-stdin", folder + "/"}, "", urls);
     return places;
