@@ -26,7 +26,7 @@ struct ClientTraits {
   std::string name;                                              // "aws"
   std::string install;                                           // "pip install awscli"
   std::string log_in;                                            // "aws configure"
-  std::string make_bucket;                                       // "aws s3 mb s3://bucket"
+  std::string make_bucket;                                       // "aws s3 mb s3://BUCKET"
   std::vector<std::pair<std::string, std::string>> environment;  // when we run it
   std::vector<std::string> prefix;                               // in a script: {"env", "A=b"}, where needed
   std::vector<CauseRow> causes;  // the first that fits counts; the ones of networks in general come after them

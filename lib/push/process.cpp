@@ -53,12 +53,13 @@ std::vector<std::string> merged_environment(const std::vector<std::pair<std::str
     const auto replaced = [&](const auto& pair) { return pair.first == name; };
     if (std::none_of(added.begin(), added.end(), replaced)) merged.emplace_back(text);
   }
-  for (const auto& [name, value] : added) merged.push_back(name + "=" + value);
+  for (const auto& [name, value] : added) merged.push_back(fmt::format("{}={}", name, value));
   return merged;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> list;
+  list.reserve(words.size() + 1);
   for (std::string& word : words) list.push_back(word.data());
   list.push_back(nullptr);
   return list;

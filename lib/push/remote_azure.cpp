@@ -1,7 +1,6 @@
 // Azure Blob Storage through `az storage`.
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 
 #include "base/error.h"
 #include "push/answers.h"
@@ -57,11 +56,11 @@ Access access_to(const std::string& account) {
   return access;
 }
 
-ClientTraits traits(const Access& access) {
+ClientTraits traits(const Destination& destination, const Access& access) {
   ClientTraits traits{"az",
                       "apt-get install azure-cli, or pip install azure-cli",
                       "az login, or set AZURE_STORAGE_CONNECTION_STRING",
-                      "az storage container create --account-name ACCOUNT -n CONTAINER",
+                      "az storage container create --account-name " + destination.account + " -n " + destination.bucket,
                       {{"AZURE_CORE_ONLY_SHOW_ERRORS", "true"}},
                       {},
                       {{"unrecognized arguments", Cause::too_old},
@@ -89,7 +88,7 @@ ClientTraits traits(const Access& access) {
   for (const auto& [name, value] : access.environment) {
     traits.environment.emplace_back(name, value);
     if (traits.prefix.empty()) traits.prefix.emplace_back("env");
-    traits.prefix.push_back(name + "=" + value);
+    traits.prefix.push_back(fmt::format("{}={}", name, value));
   }
   return traits;
 }
@@ -97,7 +96,7 @@ ClientTraits traits(const Access& access) {
 class AzureRemote : public ClientRemote {
  public:
   AzureRemote(const Destination& destination, const RemoteOptions& options, const Access& access)
-      : ClientRemote(destination, options, traits(access), kSingleFrom),
+      : ClientRemote(destination, options, traits(destination, access), kSingleFrom),
         log_in_(access.log_in),
         scope_(sse_key(options)) {}
 

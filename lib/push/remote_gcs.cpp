@@ -14,13 +14,13 @@ using Words = std::vector<std::string>;
 using nlohmann::json;
 
 constexpr int64_t kSingleFrom = int64_t{32} << 20;
-constexpr const char* kFields = "json(name,size,generation,crc32c,md5Hash,updated)";
+constexpr const char* kFields = "json(name,size,generation,crc32c,md5Hash,updated,timeDeleted)";
 
 ClientTraits traits(const std::string& bucket) {
   return {"gcloud",
           "https://cloud.google.com/sdk/docs/install (package google-cloud-cli)",
           "gcloud auth login",
-          "gcloud storage buckets create gs://BUCKET",
+          "gcloud storage buckets create gs://" + bucket,
           // One process, so that ending it ends it; whole objects, which have an MD5.
           {{"CLOUDSDK_CORE_DISABLE_PROMPTS", "1"},
            {"CLOUDSDK_STORAGE_PROCESS_COUNT", "1"},
@@ -101,7 +101,9 @@ class GcsRemote : public ClientRemote {
     std::vector<StoredObject> objects;
     if (answer.cause != Cause::none) return objects;
     from_json(answer.out, below, [&](const json& values) {
-      for (const json& value : values) objects.push_back(described(value));
+      for (const json& value : values) {
+        if (!value.contains("timeDeleted")) objects.push_back(described(value));  // else an older version
+      }
     });
     std::sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     return objects;
@@ -162,7 +164,7 @@ class GcsRemote : public ClientRemote {
       const std::string name = download.key.substr(download.key.rfind('/') + 1);
       const bool fresh = names.insert(name).second;
       if (fresh) urls += url(download.key) + "\n";
-      places.push_back(fresh ? folder + "/" + name : "");
+      places.push_back(fresh ? fmt::format("{}/{}", folder, name) : "");
     }
     client_.run(Verb::read, {"gcloud", "storage", "cp", "--read-paths-from-stdin", folder + "/"}, "", urls);
     return places;

@@ -1,6 +1,4 @@
 // Amazon S3, and what speaks its protocol, through `aws`, version 1 or 2.
-#include <fcntl.h>
-
 #include <cstdlib>
 
 #include "base/error.h"
@@ -26,11 +24,11 @@ std::string endpoint() {
   return "";
 }
 
-ClientTraits traits() {
+ClientTraits traits(const std::string& bucket) {
   return {"aws",
           "pip install awscli, 1.36 or later, or version 2.22 or later",
           "aws configure, or aws sso login",
-          "aws s3 mb s3://BUCKET",
+          "aws s3 mb s3://" + bucket,
           {{"AWS_MAX_ATTEMPTS", "1"}, {"AWS_PAGER", ""}},
           {},
           {{"Unknown options", Cause::too_old},
@@ -63,7 +61,7 @@ std::string md5_of_tag(const std::string& tag) { return is_md5(tag) ? tag : ""; 
 class S3Remote : public ClientRemote {
  public:
   S3Remote(const Destination& destination, const RemoteOptions& options)
-      : ClientRemote(destination, options, traits(), kSingleFrom), sse_key_(sse_key(options)) {}
+      : ClientRemote(destination, options, traits(destination.bucket), kSingleFrom), sse_key_(sse_key(options)) {}
 
   std::optional<StoredObject> get(const std::string& key, const std::string& file) override {
     const std::string part = file + ".part";

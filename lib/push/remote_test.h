@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <string>
 
 #include "base/error.h"
@@ -46,6 +48,44 @@ class RemoteTest : public testing::Test {
   std::filesystem::path folder_;
   RemoteOptions options_;
   int uploads_ = 0;
+};
+
+// A remote whose client is a shell script that writes down how it was called.
+class ClientTest : public RemoteTest {
+ protected:
+  void SetUp() override {
+    RemoteTest::SetUp();
+    std::filesystem::create_directory(path("bin"));
+    set("PATH", path("bin") + ":" + std::getenv("PATH"));
+    for (const char* name :
+         {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT",
+          "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_AUTH_MODE"}) {
+      set(name, "");
+    }
+  }
+  void TearDown() override {
+    for (const auto& [name, value] : before_) ::setenv(name.c_str(), value.c_str(), 1);
+    RemoteTest::TearDown();
+  }
+  void set(const std::string& name, const std::string& value) {
+    const char* old = std::getenv(name.c_str());
+    before_.emplace(name, old != nullptr ? old : "");
+    ::setenv(name.c_str(), value.c_str(), 1);
+  }
+  void client(const std::string& name, const std::string& body) {
+    const std::string file = write("bin/" + name, "#!/bin/sh\nprintf '%s ' \"$@\" >>'" + path("calls") + "'; echo >>'" +
+                                                      path("calls") + "'\n" + body + "\n");
+    ::chmod(file.c_str(), 0755);
+  }
+  // The lines since the last look: arguments, each with a space behind it.
+  std::string calls() {
+    const std::string text = read(path("calls"));
+    std::filesystem::remove(path("calls"));
+    return text;
+  }
+
+ private:
+  std::map<std::string, std::string> before_;
 };
 
 // The message of the Error that body throws, which must lead to `status`.
