@@ -5,7 +5,7 @@ namespace lepton {
 void add_infer_options(CommandLine& line, InferCommand& c) {
   CLI::App& app = line.app();
   app.add_option("MODEL.h5", c.model, "the model; - = stdin");
-  app.add_option("INPUT", c.inputs, "images, datasets as DATA.h5[:split,...], or - = stdin");
+  app.add_option("INPUT", c.inputs, "images, datasets as DATA.h5[:split,...], or -[:split,...] = stdin");
   const char* kInputs = "Inputs";
   app.add_option("--files-from", c.files_from, "names of images, one a line; - = stdin, answered as they come")
       ->type_name("FILE")

@@ -124,7 +124,7 @@ void print_bench(const InferCommand& command, const CommonOptions& common, const
 
 Exit run(const InferCommand& command, const CommonOptions& common) {
   if (command.model.empty()) fail(Exit::usage, "no model given; see --help");
-  const auto stdin_named = std::count(command.inputs.begin(), command.inputs.end(), "-") + (command.model == "-") +
+  const auto stdin_named = std::count_if(command.inputs.begin(), command.inputs.end(), names_stdin) + (command.model == "-") +
                            (command.files_from == "-") + (command.files0_from == "-");
   if (stdin_named > 1) fail(Exit::usage, "- (standard input) is named {} times", stdin_named);
   if (!command.embed.empty() && (command.probs || command.top > 1)) {

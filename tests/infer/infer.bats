@@ -19,6 +19,7 @@ first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
   [ "$(lepton-infer - "$(first)" <model.h5 | cut -f2,3)" = "$(head -n1 "$BATS_TEST_TMPDIR/dataset")" ]
   [ "$(lepton-infer model.h5 - <data.h5 | wc -l)" -eq 60 ]
   [ "$(cat data.h5 | lepton-infer model.h5 - | wc -l)" -eq 60 ]
+  [ "$(cat data.h5 | lepton-infer model.h5 -:train,test | wc -l)" -eq 300 ]
   [ "$(lepton-infer model.h5 data.h5:train,test "$(first)" | wc -l)" -eq 301 ]
 }
 
