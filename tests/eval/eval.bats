@@ -60,7 +60,7 @@ json() { perl -MJSON::PP -e 'local $/; $j = decode_json(<STDIN>); print eval $AR
 
 @test "tables: per class, confusion, worst; sections parted by empty lines" {
   run lepton-eval model.h5 data.h5 --per-class --confusion --worst 3
-  expect 0 $'truth / answer\tleft\tmiddle\tright'
+  expect 0 $'truth/answer\tleft\tmiddle\tright'
   [ "$(lepton-eval model.h5 data.h5 --per-class --confusion --worst 3 |
     awk 'BEGIN {RS = ""} {n = split($0, l, "\n"); print n}' | paste -sd' ' | cut -d' ' -f2-)" = "4 4 4" ]
   [ "$(lepton-eval model.h5 data.h5 --confusion | tail -n3 | awk -F'\t' '{s += $2 + $3 + $4} END {print s}')" = 60 ]
