@@ -43,6 +43,15 @@ net='conv 8 3x3 bn relu; maxpool 2; dense classes'
   done
 }
 
+@test "decays of a preset follow the batch unless they are given" {
+  dataset d.h5
+  # The images are too small for the network; its recipe is told all the same.
+  run lepton-train d.h5 --net speed94 --batch 500 -v --summary
+  expect 2 '"bias-decay":0.018867925'
+  run lepton-train d.h5 --net speed94 --batch 500 --bias-decay 0.1 -v --summary
+  expect 2 '"bias-decay":0.1,'
+}
+
 @test "a network from a file, and options from one; flags win" {
   dataset d.h5
   printf 'conv 4 3x3 relu # small\nmaxpool 2\n\ndense classes\n' >my.net
