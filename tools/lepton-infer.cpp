@@ -84,6 +84,12 @@ class Inference {
     }
     output_->finish();
     detail(answerer_->describe());
+    if (turned_gray_ > 0) {
+      warn(
+          fmt::format("{} of {} inputs are in colour and were turned gray, as the training images were by themselves; "
+                      "lepton-prep --gray says that this is meant",
+                      turned_gray_, answers_));
+    }
     if (errors_ > 0) warn(fmt::format("{} of {} inputs could not be read", errors_, answers_));
     return errors_ > 0 ? Exit::bad_inputs : Exit::ok;
   }
@@ -98,6 +104,7 @@ class Inference {
   void tell(const Answer& answer) {
     ++answers_;
     if (!answer.error.empty()) ++errors_;
+    if (answer.error.empty() && answer.lost_colour) ++turned_gray_;
     output_->add(answer);
   }
 
@@ -106,7 +113,7 @@ class Inference {
   std::optional<Answerer> answerer_;
   std::optional<Output> output_;
   StreamOptions stream_;
-  int64_t answers_ = 0, errors_ = 0;
+  int64_t answers_ = 0, errors_ = 0, turned_gray_ = 0;
 };
 
 void print_bench(const InferCommand& command, const CommonOptions& common, const Predictor& predictor) {
@@ -124,8 +131,8 @@ void print_bench(const InferCommand& command, const CommonOptions& common, const
 
 Exit run(const InferCommand& command, const CommonOptions& common) {
   if (command.model.empty()) fail(Exit::usage, "no model given; see --help");
-  const auto stdin_named = std::count_if(command.inputs.begin(), command.inputs.end(), names_stdin) + (command.model == "-") +
-                           (command.files_from == "-") + (command.files0_from == "-");
+  const auto stdin_named = std::count_if(command.inputs.begin(), command.inputs.end(), names_stdin) +
+                           (command.model == "-") + (command.files_from == "-") + (command.files0_from == "-");
   if (stdin_named > 1) fail(Exit::usage, "- (standard input) is named {} times", stdin_named);
   if (!command.embed.empty() && (command.probs || command.top > 1)) {
     fail(Exit::usage, "--embed prints values of a layer: it does not go with --top or --probs");

@@ -158,6 +158,24 @@ first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
   expect 0 "large.png"
 }
 
+@test "colour turned gray is told, unless --gray had asked for it" {
+  perl "$BATS_TEST_DIRNAME/../prep/make.pl" png 8 8 rgb 1 >"$BATS_TEST_TMPDIR/colour.png"
+  run --separate-stderr lepton-infer model.h5 "$BATS_TEST_TMPDIR/colour.png" "$(first)" "$BATS_TEST_TMPDIR/colour.png"
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 3 ]
+  [ "$(grep -c "2 of 3 inputs are in colour" <<<"$stderr")" -eq 1 ]
+  run lepton-infer model.h5 "$(first 2)"
+  [[ $output != *colour* ]]
+  mkdir -p "$BATS_TEST_TMPDIR/tree"
+  cp -r images "$BATS_TEST_TMPDIR/tree/a"
+  cp -r images "$BATS_TEST_TMPDIR/tree/b"
+  lepton-prep -q --gray "$BATS_TEST_TMPDIR/tree" -o "$BATS_TEST_TMPDIR/gray.h5"
+  lepton-train -q "$BATS_TEST_TMPDIR/gray.h5" --net 'dense classes' --epochs 1 -o "$BATS_TEST_TMPDIR/gray.model.h5"
+  run lepton-infer "$BATS_TEST_TMPDIR/gray.model.h5" "$BATS_TEST_TMPDIR/colour.png"
+  expect 0 "colour.png"
+  [[ $output != *warning* ]]
+}
+
 @test "an empty list means nothing" {
   run lepton-infer model.h5 --files-from /dev/null
   [ "$status" -eq 0 ]
