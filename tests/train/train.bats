@@ -64,6 +64,16 @@ net='conv 8 3x3 bn relu; maxpool 2; dense classes'
   expect 0 "lr = 0.01"
 }
 
+@test "waiting threads spin briefly, unless the user says how long" {
+  spins() { env OMP_DISPLAY_ENV=verbose "$@" 2>&1 | sed -n "s/.*GOMP_SPINCOUNT = '\(.*\)'/\1/p"; }
+  [ -n "$(spins lepton-train -V)" ] || skip "another OpenMP than libgomp"
+  for tool in lepton-train lepton-infer lepton-eval; do [ "$(spins $tool -V)" = 1000 ]; done
+  [ "$(spins env -i "PATH=$PATH" OMP_DISPLAY_ENV=verbose lepton-train -V)" = 1000 ]
+  [ "$(spins GOMP_SPINCOUNT=77 lepton-train -V)" = 77 ]
+  [ "$(spins OMP_WAIT_POLICY=passive lepton-train -V)" = 0 ]
+  env -i "$(command -v lepton-train)" -V
+}
+
 @test "the log is an object a line and epoch" {
   dataset d.h5
   lepton-train d.h5 -q --net "$net" --epochs 3 --log log.jsonl -o m.h5
