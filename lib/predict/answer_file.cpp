@@ -92,8 +92,8 @@ class Texts {
 };
 
 std::vector<int64_t> row_dims(const Shape& shape) {
-  std::vector<int64_t> dims;
-  for (int axis = 0; axis < shape.rank(); ++axis) dims.push_back(shape[axis]);
+  std::vector<int64_t> dims(static_cast<size_t>(shape.rank()));
+  for (int axis = 0; axis < shape.rank(); ++axis) dims[static_cast<size_t>(axis)] = shape[axis];
   return dims;
 }
 
