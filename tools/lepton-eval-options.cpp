@@ -4,7 +4,7 @@ namespace lepton {
 
 void add_eval_options(CommandLine& line, EvalCommand& c) {
   CLI::App& app = line.app();
-  app.add_option("MODEL.h5 DATA.h5[:split]", c.operands, "the model and datasets; - = stdin");
+  app.add_option("MODEL.h5 DATA.h5[:split]", c.operands, "the model and datasets; -[:split] = stdin");
   const char* kInputs = "Labels instead of a model";
   app.add_option("--predictions", c.predictions, "answers of any tool: id, tab, label; or lepton-infer's JSON lines")
       ->type_name("FILE")

@@ -129,7 +129,8 @@ void check_command(const EvalCommand& c) {
   if (labels && (!c.max_drop.empty() || c.tta)) fail(Exit::usage, "--max-drop and --tta need a model");
   if (!labels && c.operands.empty()) fail(Exit::usage, "no model given; see --help");
   if (!labels && c.operands.size() < 2) fail(Exit::usage, "no dataset given: name one as DATA.h5 or DATA.h5:test");
-  if (std::count(c.operands.begin(), c.operands.end(), "-") + (c.predictions == "-") + (c.truth == "-") > 1) {
+  const auto stdin_named = std::count_if(c.operands.begin(), c.operands.end(), names_stdin);
+  if (stdin_named + (c.predictions == "-") + names_stdin(c.truth) > 1) {
     fail(Exit::usage, "- (standard input) is named twice");
   }
 }

@@ -5,16 +5,19 @@ namespace lepton {
 void add_infer_options(CommandLine& line, InferCommand& c) {
   CLI::App& app = line.app();
   app.add_option("MODEL.h5", c.model, "the model; - = stdin");
-  app.add_option("INPUT", c.inputs, "images, datasets as DATA.h5[:split,...], or - = stdin");
+  app.add_option("INPUT", c.inputs, "images, datasets as DATA.h5[:split,...], or -[:split,...] = stdin");
   const char* kInputs = "Inputs";
   app.add_option("--files-from", c.files_from, "names of images, one a line; - = stdin, answered as they come")
       ->type_name("FILE")
       ->group(kInputs);
   app.add_option("--files0-from", c.files0_from, "the same, each name ended by NUL")->type_name("FILE")->group(kInputs);
   const char* kOutput = "Output";
-  app.add_option("--format", c.format, "tsv, csv or jsonl, an object a line (tsv)")
+  app.add_option("-o,--output", c.output, "where answers go, whole or not at all; - = stdout, as they come (-)")
+      ->type_name("FILE")
+      ->group(kOutput);
+  app.add_option("--format", c.format, "tsv, csv, jsonl (an object a line) or h5 (tsv)")
       ->type_name("NAME")
-      ->check(CLI::IsMember({"tsv", "csv", "jsonl"}))
+      ->check(CLI::IsMember({"tsv", "csv", "jsonl", "h5"}))
       ->group(kOutput);
   app.add_flag("--header", c.header, "a first line that names the columns")->group(kOutput);
   app.add_option("--top", c.top, "labels an input, best first (1)")

@@ -9,8 +9,8 @@
 #include "cli/lock.h"
 #include "cli/signals.h"
 #include "lepton-infer-options.h"
+#include "lepton-infer-output.h"
 #include "predict/bench.h"
-#include "predict/format.h"
 #include "predict/reference.h"
 #include "push/reference.h"
 
@@ -36,6 +36,7 @@ std::vector<Section> sections_of(const InferCommand& command, const Predictor& p
     }
     const DatasetReference reference = parse_dataset_reference(operand);
     Section& section = sections.emplace_back();
+    keep_apart(command, reference.path);
     section.dataset = Dataset::open(reference.path);
     check_samples(predictor, *section.dataset);
     for (const Split which : reference.splits) section.splits.push_back(&require_split(*section.dataset, which));
@@ -63,23 +64,15 @@ class Inference {
  public:
   Inference(const InferCommand& command, const CommonOptions& common, const Predictor& predictor)
       : command_(command), predictor_(predictor) {
-    const bool embeds = !command.embed.empty();
-    const NodeId node = embeds ? embedding_node(predictor.graph, command.embed) : predictor.graph.output();
+    const NodeId node =
+        command.embed.empty() ? predictor.graph.output() : embedding_node(predictor.graph, command.embed);
     answerer_.emplace(predictor, node, command.batch, common.device, common.threads);
-    style_.format = command.format == "csv"     ? AnswerFormat::csv
-                    : command.format == "jsonl" ? AnswerFormat::jsonl
-                                                : AnswerFormat::tsv;
-    style_.classes = predictor.model.classes;
-    style_.top = command.top;
-    style_.probs = command.probs;
-    style_.embedding = embeds;
-    style_.width = answerer_->width();
+    output_.emplace(command, predictor, node, answerer_->width());
     stream_.max_latency = command.max_latency / 1000;
     stream_.decoders = common.threads > 0 ? common.threads : usable_threads();
   }
 
   Exit run(const std::vector<Section>& sections) {
-    if (command_.header) print(answer_header(style_));
     for (const Section& section : sections) {
       for (const SplitData* split : section.splits) {
         predict_split(*answerer_, *split, [this](const Answer& a) { tell(a); }, flush_output);
@@ -91,27 +84,38 @@ class Inference {
       if (list.empty()) continue;
       stream([&](const NameSink& sink) { for_each_name(list, separator, sink.push, sink.wanted); });
     }
+    output_->finish();
     detail(answerer_->describe());
+    if (turned_gray_ > 0) {
+      warn(
+          fmt::format("{} of {} inputs are in colour and were turned gray, as the training images were by themselves; "
+                      "lepton-prep --gray says that this is meant",
+                      turned_gray_, answers_));
+    }
     if (errors_ > 0) warn(fmt::format("{} of {} inputs could not be read", errors_, answers_));
     return errors_ > 0 ? Exit::bad_inputs : Exit::ok;
   }
 
  private:
   void stream(const std::function<void(const NameSink&)>& produce) {
-    predict_stream(predictor_, *answerer_, stream_, produce, [this](const Answer& a) { tell(a); }, flush_output);
+    const auto guarded = [&](const NameSink& sink) {
+      produce({[&](const std::string& name) { return keep_apart(command_, name), sink.push(name); }, sink.wanted});
+    };
+    predict_stream(predictor_, *answerer_, stream_, guarded, [this](const Answer& a) { tell(a); }, flush_output);
   }
   void tell(const Answer& answer) {
     ++answers_;
     if (!answer.error.empty()) ++errors_;
-    print(answer_line(style_, answer));
+    if (answer.error.empty() && answer.lost_colour) ++turned_gray_;
+    output_->add(answer);
   }
 
   const InferCommand& command_;
   const Predictor& predictor_;
   std::optional<Answerer> answerer_;
-  AnswerStyle style_;
+  std::optional<Output> output_;
   StreamOptions stream_;
-  int64_t answers_ = 0, errors_ = 0;
+  int64_t answers_ = 0, errors_ = 0, turned_gray_ = 0;
 };
 
 void print_bench(const InferCommand& command, const CommonOptions& common, const Predictor& predictor) {
@@ -129,12 +133,17 @@ void print_bench(const InferCommand& command, const CommonOptions& common, const
 
 Exit run(const InferCommand& command, const CommonOptions& common) {
   if (command.model.empty()) fail(Exit::usage, "no model given; see --help");
-  const auto stdin_named = std::count(command.inputs.begin(), command.inputs.end(), "-") + (command.model == "-") +
-                           (command.files_from == "-") + (command.files0_from == "-");
+  const auto stdin_named = std::count_if(command.inputs.begin(), command.inputs.end(), names_stdin) +
+                           (command.model == "-") + (command.files_from == "-") + (command.files0_from == "-");
   if (stdin_named > 1) fail(Exit::usage, "- (standard input) is named {} times", stdin_named);
   if (!command.embed.empty() && (command.probs || command.top > 1)) {
     fail(Exit::usage, "--embed prints values of a layer: it does not go with --top or --probs");
   }
+  if (command.format == "h5" && command.top > 1) {
+    fail(Exit::usage, "--top: HDF5 holds the probability of every class; it does not go with --format h5");
+  }
+  if (command.bench > 0 && command.output != "-") fail(Exit::usage, "--bench measures; it does not go with -o");
+  for (const std::string& input : {command.model, command.files_from, command.files0_from}) keep_apart(command, input);
   const Lock lock(common.lock, common.lock_wait);
   const Predictor predictor = Predictor::load(local_copy(command.model, stop_requested));
   if (command.bench > 0) return print_bench(command, common, predictor), Exit::ok;

@@ -83,8 +83,10 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
     apply_option(options, "optimizer", optimizer->second);
     if (options.optimizer.kind != before) apply_options(options, optimizer_defaults(optimizer->second));
   }
+  const TrainOptions recipe = options;
   if (!command.augment.empty()) apply_augment(options, command.augment);
   for (const auto& [name, value] : command.settings) apply_option(options, name, value);
+  scale_decays(options, recipe, command.settings.contains("bias-decay"), command.settings.contains("head-decay"));
   if (initial != nullptr) options.init = initial->content_sha256;
   if (options.val == "none" && (!options.target.empty() || options.patience > 0)) {
     fail(Exit::usage, "--val none leaves nothing to judge by; --target and --patience need validation");

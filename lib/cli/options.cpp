@@ -37,6 +37,22 @@ std::string option_line(const CLI::Option& option) {
   return line + option.get_description() + "\n";
 }
 
+// "-:val", a split of standard input, would pass for an option: until it is parsed it begins with what none does.
+constexpr char kMark = ' ';
+
+std::vector<std::string> marked(int argc, const char* const* argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  for (std::string& a : arguments) {
+    if (a.starts_with("-:")) a.insert(a.begin(), kMark);
+  }
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+  return arguments;
+}
+
+std::string unmarked(const std::string& a) {
+  return a.size() > 2 && a[0] == kMark && a[1] == '-' && a[2] == ':' ? a.substr(1) : a;
+}
+
 }  // namespace
 
 CommandLine::CommandLine(ToolText text) : text_(std::move(text)), app_(text_.summary, text_.name) {
@@ -164,8 +180,11 @@ std::optional<Exit> CommandLine::parse(int argc, const char* const* argv) {
       fail(Exit::usage, "LEPTON_THREADS={}: expected a number from 1 to 4096", threads);
     common_.threads = static_cast<int>(*count);
   }
+  for (CLI::Option* option : app_.get_options()) {
+    if (option->get_items_expected_max() > 0) option->transform(unmarked);
+  }
   try {
-    app_.parse(argc, argv);
+    app_.parse(marked(argc, argv));
     if (app_.get_option("--help")->count() > 0) {
       print(help_ == "all" ? full_help() : short_help());
       return Exit::ok;
@@ -182,7 +201,8 @@ std::optional<Exit> CommandLine::parse(int argc, const char* const* argv) {
       }
     }
   } catch (const CLI::ExtrasError&) {
-    for (const std::string& extra : app_.remaining(true)) {
+    for (const std::string& argument : app_.remaining(true)) {
+      const std::string extra = unmarked(argument);
       if (extra.size() < 2 || extra[0] != '-') fail(Exit::usage, "unexpected operand '{}'; see --help", extra);
       const std::string name = extra.substr(0, extra.find('='));
       const std::string near = nearest(name.substr(name.find_first_not_of('-')), long_names(app_));

@@ -37,7 +37,7 @@ class CommandLine {
 
   // Parses; an empty result means: go on. Otherwise help, version or the configuration was printed and the tool is
   // done. Flags win over --config, that over the environment (LEPTON_THREADS, LEPTON_DEVICE). Errors are Exit::usage
-  // and offer the nearest option.
+  // and offer the nearest option. An argument that begins with "-:" is an operand.
   std::optional<Exit> parse(int argc, const char* const* argv);
 
   // Whether the user gave the option, on the command line or in the configuration.

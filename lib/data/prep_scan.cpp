@@ -273,6 +273,7 @@ Recipe choose_recipe(const Scan& scan, const PrepOptions& options) {
   Recipe recipe;
   recipe.max_pixels = options.max_pixels;
   recipe.channels = scan.colour && !options.gray ? 3 : 1;
+  recipe.gray_wanted = options.gray;
   recipe.mode = options.resize.value_or(ResizeMode::fit);
   recipe.width = options.width;
   recipe.height = options.height;

@@ -21,8 +21,9 @@ constexpr std::array<std::pair<ResizeMode, const char*>, 3> kModes = {
   fail(Exit::mismatch, "recipe (/meta/recipe): {}; made by another version or damaged", what);
 }
 
-// A step with exactly the keys given, the first of them "step" with the name given.
-const Json& step_at(const Json& steps, size_t index, const char* name, std::initializer_list<const char*> keys) {
+// A step with exactly the keys given, the first of them "step" with the name given, and perhaps the optional one.
+const Json& step_at(const Json& steps, size_t index, const char* name, std::initializer_list<const char*> keys,
+                    const char* optional = "") {
   if (index >= steps.size()) refuse(fmt::format("step {}, '{}', is missing", index + 1, name));
   const Json& step = steps[index];
   const bool named = step.is_object() && step.contains("step") && step["step"] == name;
@@ -30,7 +31,8 @@ const Json& step_at(const Json& steps, size_t index, const char* name, std::init
   for (const char* key : keys) {
     if (!step.contains(key)) refuse(fmt::format("step '{}' lacks '{}'", name, key));
   }
-  if (step.size() != keys.size() + 1) refuse(fmt::format("step '{}' has settings this version does not know", name));
+  if (step.size() != keys.size() + 1 + step.contains(optional))
+    refuse(fmt::format("step '{}' has settings this version does not know", name));
   return step;
 }
 
@@ -73,9 +75,12 @@ Recipe parse(const Json& document) {
   recipe.max_pixels = integer(decode, "max_pixels", 1, kMaxPixels);
   require_text(decode, "orientation", "exif");
   require_text(decode, "alpha", "white");
-  const Json& colour = step_at(steps, 1, "channels", {"channels"});
+  const Json& colour = step_at(steps, 1, "channels", {"channels"}, "gray");
   recipe.channels = integer(colour, "channels", 1, 3);
   if (recipe.channels == 2) refuse("'channels' must be 1 or 3");
+  recipe.gray_wanted = colour.contains("gray");
+  if (recipe.gray_wanted && (colour["gray"] != true || recipe.channels != 1))
+    refuse("'gray' does not fit the channels");
   recipe.resize = steps.size() > 2 && steps[2].is_object() && steps[2].contains("step") && steps[2]["step"] == "resize";
   const Json& size = recipe.resize ? step_at(steps, 2, "resize", {"width", "height", "mode"})
                                    : step_at(steps, 2, "require", {"width", "height"});
@@ -93,6 +98,7 @@ std::string Recipe::json() const {
   Json steps = Json::array();
   steps.push_back({{"step", "decode"}, {"max_pixels", max_pixels}, {"orientation", "exif"}, {"alpha", "white"}});
   steps.push_back({{"step", "channels"}, {"channels", channels}});
+  if (gray_wanted) steps.back()["gray"] = true;
   Json size = {{"step", resize ? "resize" : "require"}, {"width", width}, {"height", height}};
   if (resize) size["mode"] = mode_name(mode);
   steps.push_back(size);
@@ -117,6 +123,14 @@ std::vector<uint8_t> apply_recipe(const Recipe& recipe, Image image) {
     image = resize_image(image, recipe.width, recipe.height, recipe.mode);
   }
   return std::move(image.pixels);
+}
+
+bool loses_colour(const Recipe& recipe, const Image& image) {
+  if (recipe.channels != 1 || recipe.gray_wanted || image.channels != 3) return false;
+  for (size_t i = 0; i + 2 < image.pixels.size(); i += 3) {
+    if (image.pixels[i] != image.pixels[i + 1] || image.pixels[i] != image.pixels[i + 2]) return true;
+  }
+  return false;
 }
 
 }  // namespace lepton

@@ -14,6 +14,7 @@ struct Recipe {
   int64_t width = 0, height = 0, channels = 0;  // of every sample after the recipe
   bool resize = false;                          // false: an image of another size is an error
   ResizeMode mode = ResizeMode::fit;
+  bool gray_wanted = false;  // of one channel because --gray asked for it, not because the images were gray
   int64_t max_pixels = 100'000'000;
 
   Shape sample_shape() const { return {height, width, channels}; }
@@ -26,5 +27,8 @@ struct Recipe {
 std::vector<uint8_t> apply_recipe(const Recipe& recipe, std::span<const uint8_t> file);
 // The same from pixels already decoded (IDX, CIFAR, raw arrays).
 std::vector<uint8_t> apply_recipe(const Recipe& recipe, Image image);
+
+// Whether the recipe takes colour from the image without having been asked to: it was made for images that had none.
+bool loses_colour(const Recipe& recipe, const Image& image);
 
 }  // namespace lepton

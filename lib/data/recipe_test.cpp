@@ -31,6 +31,22 @@ TEST(Recipe, RoundTripsThroughJson) {
   }
 }
 
+TEST(Recipe, KnowsWhetherGrayWasWanted) {
+  Recipe gray = resizing(ResizeMode::fit);
+  gray.channels = 1;
+  const Image colour{1, 2, 3, {9, 9, 9, 9, 8, 9}}, colourless{1, 2, 3, {9, 9, 9, 8, 8, 8}};
+  EXPECT_TRUE(loses_colour(gray, colour));
+  EXPECT_FALSE(loses_colour(gray, colourless));
+  EXPECT_FALSE(loses_colour(gray, {1, 2, 1, {9, 8}}));
+  EXPECT_FALSE(loses_colour(resizing(ResizeMode::fit), colour));
+  gray.gray_wanted = true;
+  EXPECT_FALSE(loses_colour(gray, colour));
+  EXPECT_NE(gray.json().find(R"({"step":"channels","channels":1,"gray":true})"), std::string::npos);
+  EXPECT_TRUE(Recipe::from_json(gray.json()).gray_wanted);
+  gray.gray_wanted = false;
+  EXPECT_FALSE(Recipe::from_json(gray.json()).gray_wanted);
+}
+
 // Datasets and models carry this text: changing it makes equal content give other bytes.
 TEST(Recipe, JsonIsStable) {
   EXPECT_EQ(resizing(ResizeMode::crop).json(),
@@ -53,6 +69,8 @@ TEST(Recipe, AnythingElseIsAMismatch) {
       {R"("max_pixels":100000000)", R"("max_pixels":0)"},
       {R"("max_pixels":100000000)", R"("max_pixels":18446744073709551615)"},
       {R"("channels":3)", R"("channels":2)"},
+      {R"("channels":3)", R"("channels":3,"gray":true)"},
+      {R"("channels":3)", R"("channels":1,"gray":1)"},
       {R"("width":4)", R"("width":4.5)"},
       {R"("width":4)", R"("width":-4)"},
       {R"("width":4,)", ""},

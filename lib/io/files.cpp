@@ -27,19 +27,6 @@ ssize_t read_some(int fd, std::span<uint8_t> bytes) {
   return got;
 }
 
-// An unlinked file under $TMPDIR.
-FileDescriptor unnamed_file() {
-  const std::filesystem::path folder = temporary_folder();
-  std::string name = (folder / "lepton-spool-XXXXXX").string();
-  FileDescriptor file(::mkostemp(name.data(), O_CLOEXEC));
-  if (!file) {
-    fail(Exit::output, "{}: cannot spool there: {}; set TMPDIR to a folder with room", folder.string(),
-         std::strerror(errno));
-  }
-  ::unlink(name.c_str());
-  return file;
-}
-
 void copy_all(int from, int to, std::string_view to_name) {
   std::vector<uint8_t> buffer(kCopyBytes);
   int64_t offset = 0;
@@ -78,6 +65,18 @@ FileDescriptor open_input(const std::string& path) {
   if (::fstat(file.get(), &status) != 0) fail(Exit::no_input, "{}: {}", path, std::strerror(errno));
   if (S_ISDIR(status.st_mode)) fail(Exit::no_input, "{}: is a folder, expected a file", path);
   if (!S_ISREG(status.st_mode)) return open_spooled(file.get());
+  return file;
+}
+
+FileDescriptor unnamed_file() {
+  const std::filesystem::path folder = temporary_folder();
+  std::string name = (folder / "lepton-spool-XXXXXX").string();
+  FileDescriptor file(::mkostemp(name.data(), O_CLOEXEC));
+  if (!file) {
+    fail(Exit::output, "{}: cannot spool there: {}; set TMPDIR to a folder with room", folder.string(),
+         std::strerror(errno));
+  }
+  ::unlink(name.c_str());
   return file;
 }
 

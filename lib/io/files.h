@@ -38,6 +38,7 @@ void read_at(int fd, std::span<uint8_t> bytes, int64_t offset, std::string_view 
 void write_all(int fd, std::span<const uint8_t> bytes, std::string_view name);
 void copy_to(int from, int to, std::string_view name);  // all of `from`, from its start; Error(output)
 std::filesystem::path temporary_folder();               // $TMPDIR or /tmp
+FileDescriptor unnamed_file();                          // unlinked, in temporary_folder(); Error(output)
 
 // An output written beside its target under ".NAME.lepton-PID-XXXXXX" and renamed onto it by commit(). Destroyed before
 // that, or killed, it leaves the target as it was; leftovers of dead processes are removed by the next output of that

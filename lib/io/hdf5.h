@@ -39,8 +39,9 @@ class H5Writer {
                const H5Storage& storage, int64_t string_length = 1);
   void text(const std::string& path, const std::string& value);                // one string
   void strings(const std::string& path, std::span<const std::string> values);  // padded to the longest
-  // A data set that grows by rows: begin, append any number of times, end.
-  void begin_rows(const std::string& path, H5Type type, std::span<const int64_t> row_dims, const H5Storage& storage);
+  // A data set that grows by rows: begin, then append any number of times.
+  void begin_rows(const std::string& path, H5Type type, std::span<const int64_t> row_dims, const H5Storage& storage,
+                  int64_t string_length = 1);
   void append_rows(const std::string& path, std::span<const uint8_t> bytes, int64_t rows);
   // SHA-256 over all data sets in order of path: path, type, dims and SHA-256 of the raw bytes of each.
   // lepton-formats(5).

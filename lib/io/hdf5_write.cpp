@@ -84,6 +84,7 @@ std::vector<hsize_t> extents(std::span<const int64_t> dims) { return {dims.begin
 struct Rows {
   Id set, type;
   H5Type kind = H5Type::u8;
+  int64_t string_length = 1;
   std::vector<int64_t> row_dims;
   int64_t count = 0;
   Sha256 hash;
@@ -219,11 +220,12 @@ void H5Writer::strings(const std::string& path, std::span<const std::string> val
 }
 
 void H5Writer::begin_rows(const std::string& path, H5Type type, std::span<const int64_t> row_dims,
-                          const H5Storage& storage) {
+                          const H5Storage& storage, int64_t string_length) {
   const Call call;
   auto rows = std::make_unique<Rows>();
-  rows->type = file_type(type, 1, impl_->path);
+  rows->type = file_type(type, string_length, impl_->path);
   rows->kind = type;
+  rows->string_length = string_length;
   rows->row_dims.assign(row_dims.begin(), row_dims.end());
   std::vector<int64_t> dims = {0};
   dims.insert(dims.end(), row_dims.begin(), row_dims.end());
@@ -256,7 +258,7 @@ std::string H5Writer::content_sha256() const {
   for (auto& [path, rows] : impl_->growing) {
     std::vector<int64_t> dims = {rows->count};
     dims.insert(dims.end(), rows->row_dims.begin(), rows->row_dims.end());
-    impl_->records[path] = {rows->kind, 1, dims, rows->hash.finish()};
+    impl_->records[path] = {rows->kind, rows->string_length, dims, rows->hash.finish()};
     check(rows->set.close() ? 0 : -1, impl_->path + path);
   }
   impl_->growing.clear();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 
 namespace lepton {
 
@@ -101,6 +102,20 @@ double log_loss(std::span<const float> probabilities, std::span<const int32_t> l
     sum -= std::log(std::max(p, 1e-12));
   }
   return labels.empty() ? 0 : sum / static_cast<double>(labels.size());
+}
+
+bool says_nothing(std::span<const float> probabilities, std::span<const int32_t> labels, int64_t classes) {
+  constexpr double kRounding = 1e-5;  // of sums over probabilities in single precision
+  const auto differs = [](const auto& v) {
+    return std::adjacent_find(v.begin(), v.end(), std::not_equal_to{}) != v.end();
+  };
+  if (!differs(labels) || differs(argmax(probabilities, classes))) return false;
+  const auto n = static_cast<double>(labels.size());
+  std::vector<double> mean(static_cast<size_t>(classes));
+  for (size_t i = 0; i < probabilities.size(); ++i) mean[i % mean.size()] += static_cast<double>(probabilities[i]) / n;
+  double blind = 0;
+  for (const int32_t label : labels) blind -= std::log(std::max(mean[static_cast<size_t>(label)], 1e-12)) / n;
+  return log_loss(probabilities, labels, classes) >= blind * (1 - kRounding);
 }
 
 double calibration_error(std::span<const float> probabilities, std::span<const int32_t> labels, int64_t classes) {

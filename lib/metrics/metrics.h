@@ -42,6 +42,12 @@ Estimate majority_baseline(std::span<const int32_t> truth, int64_t classes);
 // Mean of -log p(label), p bounded below by 1e-12.
 double log_loss(std::span<const float> probabilities, std::span<const int32_t> labels, int64_t classes);
 
+// Whether the probabilities say nothing about their samples: all have the same best class although there are several
+// classes, and the log-loss is no lower than that of the probabilities' own mean, given to every sample alike. No mean
+// gets below the entropy of the classes' shares. So a model of unbalanced data that always names the frequent class but
+// is surer where that is right knows something, however a smoothed or weighted loss has bent its probabilities.
+bool says_nothing(std::span<const float> probabilities, std::span<const int32_t> labels, int64_t classes);
+
 // Expected calibration error over 15 equal bins of the largest probability (Guo et al. 2017).
 double calibration_error(std::span<const float> probabilities, std::span<const int32_t> labels, int64_t classes);
 

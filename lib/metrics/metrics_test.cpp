@@ -52,5 +52,21 @@ TEST(Metrics, ProbabilitiesAndCalibration) {
   EXPECT_NEAR(calibration_error(kScores, kLabels, 3), (0.3 + 0.2 + 0.4 + 0.5) / 4, 1e-6);
 }
 
+TEST(Metrics, WhatSaysNothing) {
+  const std::vector<int32_t> labels = {0, 0, 0, 1};
+  const auto judge = [&](const std::vector<float>& p) { return says_nothing(p, labels, 2); };
+  EXPECT_TRUE(judge({0.75F, 0.25F, 0.75F, 0.25F, 0.75F, 0.25F, 0.75F, 0.25F}));  // the shares
+  EXPECT_TRUE(judge({1, 0, 1, 0, 1, 0, 1, 0}));                                  // sure, and blind
+  EXPECT_TRUE(judge({0.6F, 0.4F, 0.7F, 0.3F, 0.6F, 0.4F, 0.7F, 0.3F}));          // surer where it is wrong
+  EXPECT_TRUE(judge({0.2F, 0.8F, 0.2F, 0.8F, 0.2F, 0.8F, 0.2F, 0.8F}));          // the rare class
+  // Always the frequent class, but less sure of the rare one; and so with a loss above the entropy of the shares
+  // (0.56).
+  EXPECT_FALSE(judge({0.9F, 0.1F, 0.9F, 0.1F, 0.9F, 0.1F, 0.6F, 0.4F}));
+  EXPECT_FALSE(judge({0.53F, 0.47F, 0.53F, 0.47F, 0.53F, 0.47F, 0.51F, 0.49F}));
+  EXPECT_FALSE(judge({0.75F, 0.25F, 0.75F, 0.25F, 0.75F, 0.25F, 0.25F, 0.75F}));              // two answers
+  EXPECT_FALSE(says_nothing(std::vector<float>{1, 0, 1, 0}, std::vector<int32_t>{0, 0}, 2));  // one class is there
+  EXPECT_FALSE(says_nothing({}, {}, 2));
+}
+
 }  // namespace
 }  // namespace lepton

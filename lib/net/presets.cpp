@@ -119,7 +119,7 @@ std::vector<Preset> make_presets() {
         {"momentum", "0.6"},
         {"other-momentum", "0.85"},
         {"weight-decay", "0"},
-        // 2e-6 x batch / rate, as the recipe has it.
+        // 2e-6 x batch / rate, as the recipe has it; scale_decays keeps to that for other batches and rates.
         {"bias-decay", "0.0754717"},
         {"head-decay", "0.00597015"},
         {"schedule", "linear"},

@@ -90,7 +90,7 @@ TEST(Report, TsvAndJson) {
   const ReportStyle style{.aligned = false, .per_class = false, .confusion = true, .worst = true};
   const std::string text = report_text(std::vector{one}, style);
   EXPECT_TRUE(text.starts_with("split\tmetric\tvalue\tlow\thigh\ntest\tsamples\t3\t\t\ntest\taccuracy\t0.666667\t"));
-  EXPECT_NE(text.find("\n\ntruth / answer\tcat\tdog\ncat\t1\t0\ndog\t1\t1\n\n"), std::string::npos);
+  EXPECT_NE(text.find("\n\ntruth/answer\tcat\tdog\ncat\t1\t0\ndog\t1\t1\n\n"), std::string::npos);
   EXPECT_NE(text.find("\ns2\tdog\tcat\t0.75\t0.25\n"), std::string::npos);
   const auto json = nlohmann::json::parse(report_json(std::vector{one}, style));
   EXPECT_EQ(json["accuracy"]["value"].get<double>(), 2.0 / 3);

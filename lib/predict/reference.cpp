@@ -36,11 +36,15 @@ std::string some_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
+bool names_stdin(const std::string& operand) {
+  return operand == "-" || (operand.starts_with("-:") && !exists(operand));
+}
+
 DatasetReference parse_dataset_reference(const std::string& operand) {
   const size_t colon = operand.rfind(':');
   if (operand == "-" || colon == std::string::npos || exists(operand)) return {operand, {Split::test}};
   DatasetReference reference{operand.substr(0, colon), {}};
-  if (!exists(reference.path)) fail(Exit::no_input, "{}: no such file", reference.path);
+  if (reference.path != "-" && !exists(reference.path)) fail(Exit::no_input, "{}: no such file", reference.path);
   for (const std::string& name : split(operand.substr(colon + 1), ',')) {
     const auto which = parse_split(name);
     if (!which) fail(Exit::usage, "{}: no split '{}'; expected train, val or test", operand, name);
@@ -62,7 +66,8 @@ bool names_dataset(const std::string& operand) {
     return file && is_hdf5(file.get());
   }
   const size_t colon = operand.rfind(':');
-  return colon != std::string::npos && std::filesystem::is_regular_file(operand.substr(0, colon), ignored);
+  if (colon == std::string::npos) return false;
+  return names_stdin(operand) || std::filesystem::is_regular_file(operand.substr(0, colon), ignored);
 }
 
 const SplitData& require_split(const Dataset& dataset, Split which) {

@@ -8,6 +8,9 @@
 
 namespace lepton {
 
+// Whether an operand is standard input: "-", or a dataset from there as "-:split,...".
+bool names_stdin(const std::string& operand);
+
 // "DATA.h5:train,test" taken apart; without a split, test. A file of exactly that name goes first.
 struct DatasetReference {
   std::string path;

@@ -80,7 +80,7 @@ Rows class_rows(const Evaluation& e) {
 }
 
 Rows confusion_rows(const Evaluation& e) {
-  Rows rows = {{"truth / answer"}};
+  Rows rows = {{"truth/answer"}};
   rows[0].insert(rows[0].end(), e.classes.begin(), e.classes.end());
   if (e.columns > std::ssize(e.classes)) rows[0].push_back(kNoAnswer);
   for (size_t t = 0; t < e.classes.size(); ++t) {

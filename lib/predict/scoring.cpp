@@ -74,4 +74,11 @@ std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node
   return total;
 }
 
+std::vector<int32_t> labels_of(const SplitData& split, std::span<const int64_t> samples) {
+  std::vector<int32_t> labels;
+  labels.reserve(samples.size());
+  for (const int64_t i : samples) labels.push_back(split.labels()[static_cast<size_t>(i)]);
+  return labels;
+}
+
 }  // namespace lepton

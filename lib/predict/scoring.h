@@ -29,5 +29,6 @@ std::vector<float> score_samples(
 
 // Indices of the samples that have a label.
 std::vector<int64_t> labelled(const SplitData& split);
+std::vector<int32_t> labels_of(const SplitData& split, std::span<const int64_t> samples);
 
 }  // namespace lepton

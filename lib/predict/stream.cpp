@@ -21,12 +21,14 @@ constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 struct Item {
   std::string input, error;
   std::vector<uint8_t> x;
-  bool decoded = false;
+  bool lost_colour = false, decoded = false;
 };
 
 void decode(const Recipe& recipe, Item& item) {
   try {
-    item.x = apply_recipe(recipe, read_input(item.input));
+    Image image = decode_image(read_input(item.input), {recipe.max_pixels});
+    item.lost_colour = loses_colour(recipe, image);
+    item.x = apply_recipe(recipe, std::move(image));
   } catch (const Error& error) {
     item.error = error.what();
     if (item.error.starts_with(item.input + ": ")) item.error.erase(0, item.input.size() + 2);
@@ -162,7 +164,7 @@ void predict_stream(const Predictor& predictor, Answerer& answerer, const Stream
     if (!x.empty()) answerer.infer(static_cast<int64_t>(x.size() / bytes), x, values);
     auto from = values.begin();
     for (const auto& item : items) {
-      Answer a{item->input, {}, item->error};
+      Answer a{item->input, {}, item->error, item->lost_colour};
       if (item->error.empty()) {
         a.values.assign(from, from + static_cast<int64_t>(width));
         from += static_cast<int64_t>(width);

@@ -13,7 +13,8 @@ namespace lepton {
 struct Answer {
   std::string input;
   std::vector<float> values;
-  std::string error;  // empty = fine
+  std::string error;         // empty = fine
+  bool lost_colour = false;  // turned gray without having been asked to
 };
 
 struct StreamOptions {

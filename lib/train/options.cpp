@@ -166,6 +166,15 @@ Settings general_recipe(const Shape& shape, int64_t samples) {
   return settings;
 }
 
+void scale_decays(TrainOptions& o, const TrainOptions& recipe, bool bias_given, bool head_given) {
+  const double samples = static_cast<double>(o.batch) / static_cast<double>(recipe.batch);
+  const auto scale = [&](double& decay, double rate, double recipe_rate) {
+    if (rate > 0 && (samples != 1 || rate != recipe_rate)) decay *= samples * recipe_rate / rate;
+  };
+  if (!bias_given) scale(o.bias_decay, o.bias_lr, recipe.bias_lr);
+  if (!head_given) scale(o.head_decay, o.head_lr, recipe.head_lr);
+}
+
 void apply_augment(TrainOptions& options, const std::string& value) {
   if (value == "auto") {
     options.flip_auto = true;

@@ -45,6 +45,11 @@ Settings optimizer_defaults(const std::string& optimizer);
 // The recipe for networks written by the user, for samples of `shape` and `samples` of them: AdamW, one-cycle.
 Settings general_recipe(const Shape& shape, int64_t samples);
 
+// Decays that were set for the recipe's batch and rates and that the user did not set, for those now in force. The
+// decay of a step is rate x decay, and stays the same for each sample: decay = the recipe's x batch / rate, both
+// relative to the recipe's. For speed94 that is its author's 2e-6 x batch / rate (Jordan 2024).
+void scale_decays(TrainOptions& options, const TrainOptions& recipe, bool bias_given, bool head_given);
+
 // --augment: auto | none | "shift=2,flip=random,cutout=8,brightness=0.1,contrast=0.1"; auto leaves the preset's numbers
 // and lets the data decide on flips.
 void apply_augment(TrainOptions& options, const std::string& value);

@@ -44,6 +44,28 @@ TEST(Schedule, KnownPoints) {
   }
 }
 
+TEST(Options, DecaysFollowBatchAndRates) {
+  TrainOptions recipe;
+  apply_options(recipe, find_preset("speed94")->defaults);
+  TrainOptions same = recipe;
+  scale_decays(same, recipe, false, false);
+  EXPECT_EQ(same.bias_decay, recipe.bias_decay);
+  EXPECT_EQ(same.head_decay, recipe.head_decay);
+  TrainOptions other = recipe;
+  other.batch = 500;
+  other.bias_lr = 0.1;
+  scale_decays(other, recipe, false, false);
+  EXPECT_NEAR(other.bias_decay, 2e-6 * 500 / 0.1, 1e-7);
+  EXPECT_NEAR(other.head_decay, 2e-6 * 500 / 0.67, 1e-7);
+  TrainOptions own = recipe;
+  own.batch = 500;
+  own.bias_decay = 0.3;
+  own.head_lr = 0;
+  scale_decays(own, recipe, true, false);
+  EXPECT_EQ(own.bias_decay, 0.3);
+  EXPECT_EQ(own.head_decay, recipe.head_decay);
+}
+
 TEST(Options, BadValuesAreUsageErrors) {
   const std::pair<const char*, const char*> rows[] = {
       {"epochs", "0"},    {"epochs", "3.5"}, {"epochs", ""},      {"batch", "x"},           {"optimizer", "adam"},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -11,6 +12,7 @@
 #include "predict/predictor.h"
 #include "predict/scoring.h"
 #include "train/checkpoint.h"
+#include "train/verdict.h"
 
 namespace lepton {
 namespace {
@@ -45,6 +47,7 @@ class Run {
   void restore(const Checkpoint& checkpoint);
   void whiten(ParameterSet& parameters);
   Model finished_model();
+  void require_learned();
   [[noreturn]] void diverged(const std::string& where);
   double elapsed() const { return state_.seconds + seconds_since(begun_); }
   bool better(const Score& score) const;
@@ -57,7 +60,7 @@ class Run {
   const SplitData* val_split_ = nullptr;
   std::vector<int64_t> train_samples_, val_samples_;
   std::vector<int32_t> val_labels_;  // of val_samples_
-  double majority_ = 0;
+  double majority_ = 0;              // share of the most frequent class where the run is judged
   Graph graph_;
   std::unique_ptr<Engine> engine_, judge_;  // the one that learns, the one that validates
   std::unique_ptr<BatchLoader> loader_;
@@ -106,10 +109,9 @@ void Run::choose_samples() {
     }
     hooks_.explain(fmt::format("validation: {} of the training samples held out, by content", val_samples_.size()));
   }
-  if (val_samples_.empty()) return;
-  val_labels_.reserve(val_samples_.size());
-  for (const int64_t i : val_samples_) val_labels_.push_back(val_split_->labels()[static_cast<size_t>(i)]);
-  majority_ = majority_baseline(val_labels_, classes).value;
+  if (!val_samples_.empty()) val_labels_ = labels_of(*val_split_, val_samples_);
+  majority_ =
+      majority_baseline(val_samples_.empty() ? labels_of(*train_split_, train_samples_) : val_labels_, classes).value;
 }
 
 void Run::compile_engines() {
@@ -294,6 +296,25 @@ void Run::diverged(const std::string& where) {
        kept);
 }
 
+// Both kinds of samples must agree: a few validation samples may all look alike, and a model that knows its training
+// samples by heart has learned something, if not what was wanted.
+void Run::require_learned() {
+  const int64_t updates = (state_.epoch - 1) * loader_->steps_per_epoch() + state_.trained / loader_->largest_batch();
+  const bool whole_epoch = state_.epoch > 1 || state_.trained >= std::ssize(train_samples_);
+  const double judged_accuracy = val_samples_.empty() ? state_.train_accuracy : state_.best_accuracy;
+  if (updates < kUpdatesToJudge || !whole_epoch || judged_accuracy > majority_) return;
+  judge_->load(best_);
+  if (!val_samples_.empty() && !learned_nothing(*judge_, graph_, *val_split_, val_samples_, judge_batch_)) return;
+  if (!learned_nothing(*judge_, graph_, *train_split_, train_samples_, judge_batch_)) return;
+  std::error_code ignored;
+  if (!setup_.checkpoint.empty()) std::filesystem::remove(setup_.checkpoint, ignored);  // would only lead here again
+  fail(
+      Exit::failed,
+      "nothing was learned in {} steps: every sample gets the same answer, and the scores are no better than guessing. "
+      "Try another --lr ({} now) or --net, and see whether the labels are right",
+      updates, options_.lr);
+}
+
 std::optional<Model> Run::operator()() {
   std::optional<Checkpoint> old;
   if (setup_.resume && !setup_.checkpoint.empty()) old = read_checkpoint(setup_.checkpoint);
@@ -321,6 +342,7 @@ std::optional<Model> Run::operator()() {
     if (stop || seconds_since(checkpointed_) >= setup_.checkpoint_seconds) save_checkpoint();
     if (stop) return std::nullopt;
   }
+  require_learned();
   return finished_model();
 }
 
@@ -361,21 +383,6 @@ Model Run::finished_model() {
 }
 
 }  // namespace
-
-std::string EpochRecord::json() const {
-  nlohmann::ordered_json j;
-  j["epoch"] = epoch;
-  j["train_loss"] = train_loss;
-  j["train_accuracy"] = train_accuracy;
-  if (val_loss) j["val_loss"] = *val_loss;
-  if (val_accuracy) j["val_accuracy"] = *val_accuracy;
-  j["lr"] = lr;
-  j["seconds"] = seconds;
-  j["images_per_second"] = images_per_second;
-  j["best"] = best;
-  if (!note.empty()) j["note"] = note;
-  return j.dump();
-}
 
 std::optional<Model> train(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks) {
   return Run(data, setup, hooks)();

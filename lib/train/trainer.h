@@ -47,8 +47,9 @@ struct TrainSetup {
 };
 
 // nullopt: stopped by hooks.stop, a checkpoint was written. Errors: failed (1) when the loss is not finite, naming the
-// step, with the best model so far left in the checkpoint's place; mismatch (7) when the checkpoint or the initial
-// model does not belong to this run; no_input (4) without labelled training samples of two classes.
+// step, with the best model so far left in the checkpoint's place, or when nothing was learned; mismatch (7) when the
+// checkpoint or the initial model does not belong to this run; no_input (4) without labelled training samples of two
+// classes.
 std::optional<Model> train(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks);
 
 // The samples held out for validation where the data has no val split, and the rest; both sorted. A stable choice: of

@@ -137,6 +137,43 @@ TEST_F(Training, AResumedRunEndsWithTheSameBytes) {
   }
 }
 
+TEST_F(Training, NothingLearnedIsAFailure) {
+  for (const char* val : {"auto", "none"}) {
+    setup_.options.net = "dense classes\nscale 0\n";
+    setup_.options.val = val;
+    setup_.checkpoint_seconds = 0;
+    setup_.options.epochs = 4;
+    EXPECT_EQ(status(), Exit::failed) << val;
+    EXPECT_NE(message_.find("nothing was learned"), std::string::npos) << message_;
+    EXPECT_FALSE(std::filesystem::exists(setup_.checkpoint));
+    setup_.options.epochs = 1;  // proves nothing
+    EXPECT_EQ(status(), Exit::ok);
+  }
+}
+
+// 19 of 20 are of one class: nearly every model names it every time, and may be right to.
+TEST_F(Training, UnbalancedDataIsNoFailure) {
+  DatasetWriter writer(folder_ / "rare.h5", {8, 8, 1}, ElementType::u8);
+  for (int i = 0; i < 800; ++i) {
+    const std::vector<uint8_t> x = quarter_image(static_cast<uint64_t>(i), i % 20 == 0 ? 3 : 2);
+    writer.append(Split::train, x, i % 20 == 0, std::to_string(i), sha256(x));
+  }
+  DatasetMeta meta;
+  meta.classes = {"often", "rarely"};
+  meta.mean = {60};
+  meta.std = {55};
+  writer.finish(meta);
+  data_ = Dataset::open(folder_ / "rare.h5");
+  setup_.options.net = "dense classes\n";
+  setup_.options.epochs = 2;
+  setup_.options.lr = 0.0003;  // so low that the frequent class is all it answers
+  setup_.options.label_smoothing = 0.2;
+  const std::optional<Model> model = run();
+  ASSERT_TRUE(model);
+  const nlohmann::json metrics = nlohmann::json::parse(model->metrics);
+  EXPECT_NEAR(metrics["val"]["accuracy"]["value"].get<double>(), 0.95, 0.01);
+}
+
 TEST_F(Training, AStopInTheLastEpochLeavesACheckpointThatOnlyFinishes) {
   std::optional<Model> whole = run();
   const std::vector<uint8_t> expected = bytes(*whole);

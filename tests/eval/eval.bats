@@ -60,7 +60,7 @@ json() { perl -MJSON::PP -e 'local $/; $j = decode_json(<STDIN>); print eval $AR
 
 @test "tables: per class, confusion, worst; sections parted by empty lines" {
   run lepton-eval model.h5 data.h5 --per-class --confusion --worst 3
-  expect 0 $'truth / answer\tleft\tmiddle\tright'
+  expect 0 $'truth/answer\tleft\tmiddle\tright'
   [ "$(lepton-eval model.h5 data.h5 --per-class --confusion --worst 3 |
     awk 'BEGIN {RS = ""} {n = split($0, l, "\n"); print n}' | paste -sd' ' | cut -d' ' -f2-)" = "4 4 4" ]
   [ "$(lepton-eval model.h5 data.h5 --confusion | tail -n3 | awk -F'\t' '{s += $2 + $3 + $4} END {print s}')" = 60 ]
@@ -144,5 +144,14 @@ json() { perl -MJSON::PP -e 'local $/; $j = decode_json(<STDIN>); print eval $AR
   run bash -c 'lepton-eval model.h5 data.h5 >/dev/full'
   expect 5 "No space left"
   [ "$(cat data.h5 | lepton-eval model.h5 - --json | json '$j->{samples}{value}')" = 60 ]
+  [ "$(cat data.h5 | lepton-eval model.h5 -:train --json | json '$j->{samples}{value}')" = 240 ]
+  [ "$(lepton-eval model.h5 -:train,test --json <data.h5 | json '$j->{train}{samples}{value}')" = 240 ]
+  lepton-infer model.h5 data.h5:train >"$BATS_TEST_TMPDIR/p.tsv"
+  [ "$(lepton-eval --predictions "$BATS_TEST_TMPDIR/p.tsv" --truth -:train --json <data.h5 |
+    json '$j->{samples}{value}')" = 240 ]
+  run lepton-eval model.h5 -:tset <data.h5
+  expect 2 "tset"
+  run lepton-eval model.h5 - -:train <data.h5
+  expect 2 "named twice"
   [ "$(lepton-eval - data.h5 --json <model.h5 | json '$j->{samples}{value}')" = 60 ]
 }

@@ -19,6 +19,7 @@ first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
   [ "$(lepton-infer - "$(first)" <model.h5 | cut -f2,3)" = "$(head -n1 "$BATS_TEST_TMPDIR/dataset")" ]
   [ "$(lepton-infer model.h5 - <data.h5 | wc -l)" -eq 60 ]
   [ "$(cat data.h5 | lepton-infer model.h5 - | wc -l)" -eq 60 ]
+  [ "$(cat data.h5 | lepton-infer model.h5 -:train,test | wc -l)" -eq 300 ]
   [ "$(lepton-infer model.h5 data.h5:train,test "$(first)" | wc -l)" -eq 301 ]
 }
 
@@ -59,6 +60,71 @@ first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
   expect 3 '{"input":"nothing.png","error":"No such file or directory"}'
 }
 
+@test "HDF5: what other programs read is what the lines say" {
+  command -v h5dump >/dev/null || skip "h5dump is not installed"
+  out=$BATS_TEST_TMPDIR/answers.h5
+  lepton-infer model.h5 data.h5:test --format h5 -o "$out"
+  lepton-infer model.h5 data.h5:test --format h5 | cmp - "$out"
+  h5dump -y -m %.6g -d /probabilities "$out" | sed -n '/DATA {/,/}/p' | grep -oE '[0-9][0-9.e-]*' >"$BATS_TEST_TMPDIR/p"
+  lepton-infer model.h5 data.h5:test --probs | cut -f4- | tr '\t' '\n' | diff - "$BATS_TEST_TMPDIR/p"
+  h5dump -d /meta/classes "$out" | grep -q '"left.*"middle.*"right'
+  [ "$(h5dump -a /model "$out" | grep -oE '[0-9a-f]{64}')" = "$(h5dump -a /content_sha256 model.h5 | grep -oE '[0-9a-f]{64}')" ]
+  [ "$(h5dump -d /label "$out" | grep -cE '^ +\([0-9]+\): [012]')" -gt 0 ]
+  lepton-infer model.h5 "$(first)" --embed maxpool1 --format h5 -o "$out"
+  h5dump -H -d /embedding "$out" | grep -q '( 1, 4, 4, 8 )'
+}
+
+@test "HDF5: bad inputs keep their rows and are listed" {
+  command -v h5dump >/dev/null || skip "h5dump is not installed"
+  run lepton-infer model.h5 "$(first)" no/such.png "$(first)" --format h5 -o "$BATS_TEST_TMPDIR/answers.h5"
+  expect 3 "1 of 3"
+  h5dump -y -d /label "$BATS_TEST_TMPDIR/answers.h5" | grep -qE '^ +0, -1, 0$'
+  h5dump -y -d /meta/errors/row "$BATS_TEST_TMPDIR/answers.h5" | grep -qE '^ +1$'
+  h5dump -d /meta/errors/message "$BATS_TEST_TMPDIR/answers.h5" | grep -q "No such file"
+  h5dump -d /probabilities "$BATS_TEST_TMPDIR/answers.h5" | grep -q "(1,0): nan, nan, nan"
+}
+
+@test "HDF5 is never written to a terminal, nor with less than every class" {
+  run script -qec "lepton-infer model.h5 $(first) --format h5" /dev/null
+  expect 2 "terminal"
+  run lepton-infer model.h5 "$(first)" --format h5 --top 2
+  expect 2 "--top"
+}
+
+@test "-o: the same lines, whole or not at all, and never onto an input" {
+  for format in tsv csv jsonl; do
+    lepton-infer model.h5 data.h5:test --format $format --header -o "$BATS_TEST_TMPDIR/out"
+    lepton-infer model.h5 data.h5:test --format $format --header | cmp - "$BATS_TEST_TMPDIR/out"
+  done
+  run lepton-infer model.h5 "$(first)" -o no/such/folder/out
+  expect 5 "no/such/folder"
+  cp model.h5 "$(first)" data.h5 "$BATS_TEST_TMPDIR"
+  cd "$BATS_TEST_TMPDIR"
+  image=$(ls -- *.png)
+  run lepton-infer model.h5 "$image" -o model.h5
+  expect 2 "overwritten"
+  run lepton-infer model.h5 data.h5:test -o data.h5
+  expect 2 "overwritten"
+  run bash -c "echo $image | lepton-infer model.h5 --files-from - -o $image"
+  expect 2 "overwritten"
+  run bash -c "echo $image | lepton-infer model.h5 --files-from - --format h5 -o /dev/full"
+  expect 5 "No space left"
+  cmp model.h5 "$shared/model.h5"
+  cmp data.h5 "$shared/data.h5"
+  [ -z "$(find . -name '.*lepton*')" ]
+  mkfifo names
+  echo old >kept
+  lepton-infer model.h5 --files-from names -o kept 3>&- &
+  exec 9>names
+  echo "$image" >&9
+  sleep 0.3
+  kill $!
+  wait $! || true
+  exec 9>&-
+  [ "$(cat kept)" = old ]
+  [ -z "$(find . -name '.*lepton*')" ]
+}
+
 @test "a bad input has an error record in its place, and the status is 3" {
   head -c 50 "$(first)" >"$BATS_TEST_TMPDIR/cut.png"
   mkdir -p "$BATS_TEST_TMPDIR/folder"
@@ -90,6 +156,24 @@ first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
   }
   run lepton-infer sized.h5 "$BATS_TEST_TMPDIR/large.png"
   expect 0 "large.png"
+}
+
+@test "colour turned gray is told, unless --gray had asked for it" {
+  perl "$BATS_TEST_DIRNAME/../prep/make.pl" png 8 8 rgb 1 >"$BATS_TEST_TMPDIR/colour.png"
+  run --separate-stderr lepton-infer model.h5 "$BATS_TEST_TMPDIR/colour.png" "$(first)" "$BATS_TEST_TMPDIR/colour.png"
+  [ "$status" -eq 0 ]
+  [ "${#lines[@]}" -eq 3 ]
+  [ "$(grep -c "2 of 3 inputs are in colour" <<<"$stderr")" -eq 1 ]
+  run lepton-infer model.h5 "$(first 2)"
+  [[ $output != *colour* ]]
+  mkdir -p "$BATS_TEST_TMPDIR/tree"
+  cp -r images "$BATS_TEST_TMPDIR/tree/a"
+  cp -r images "$BATS_TEST_TMPDIR/tree/b"
+  lepton-prep -q --gray "$BATS_TEST_TMPDIR/tree" -o "$BATS_TEST_TMPDIR/gray.h5"
+  lepton-train -q "$BATS_TEST_TMPDIR/gray.h5" --net 'dense classes' --epochs 1 -o "$BATS_TEST_TMPDIR/gray.model.h5"
+  run lepton-infer "$BATS_TEST_TMPDIR/gray.model.h5" "$BATS_TEST_TMPDIR/colour.png"
+  expect 0 "colour.png"
+  [[ $output != *warning* ]]
 }
 
 @test "an empty list means nothing" {

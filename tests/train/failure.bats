@@ -96,6 +96,19 @@ ROWS
   left
 }
 
+@test "1: a run that learned nothing says what to try and leaves the old model" {
+  dataset d.h5
+  echo old >m.h5
+  run lepton-train d.h5 --net 'conv 4 3x3 relu; dense classes' --optimizer adamw --lr 100 --batch 16 --epochs 8 --val none -o m.h5
+  expect 1 "nothing was learned"
+  expect 1 "--lr (100 now)"
+  [ "$(cat m.h5)" = old ]
+  [ ! -e m.h5.ckpt ]
+  left
+  # Too few steps prove nothing.
+  lepton-train d.h5 -q --net 'dense classes; scale 0' --epochs 1 -o m.h5
+}
+
 @test "141: nobody reads the model" {
   dataset d.h5
   run bash -c "lepton-train d.h5 -q --net '$net' --epochs 1 -o - | true; exit \${PIPESTATUS[0]}"

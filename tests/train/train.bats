@@ -43,6 +43,15 @@ net='conv 8 3x3 bn relu; maxpool 2; dense classes'
   done
 }
 
+@test "decays of a preset follow the batch unless they are given" {
+  dataset d.h5
+  # The images are too small for the network; its recipe is told all the same.
+  run lepton-train d.h5 --net speed94 --batch 500 -v --summary
+  expect 2 '"bias-decay":0.018867925'
+  run lepton-train d.h5 --net speed94 --batch 500 --bias-decay 0.1 -v --summary
+  expect 2 '"bias-decay":0.1,'
+}
+
 @test "a network from a file, and options from one; flags win" {
   dataset d.h5
   printf 'conv 4 3x3 relu # small\nmaxpool 2\n\ndense classes\n' >my.net
@@ -53,6 +62,16 @@ net='conv 8 3x3 bn relu; maxpool 2; dense classes'
   run lepton-train d.h5 --config my.conf --epochs 2 --print-config
   expect 0 "epochs = 2"
   expect 0 "lr = 0.01"
+}
+
+@test "waiting threads spin briefly, unless the user says how long" {
+  spins() { env OMP_DISPLAY_ENV=verbose "$@" 2>&1 | sed -n "s/.*GOMP_SPINCOUNT = '\(.*\)'/\1/p"; }
+  [ -n "$(spins lepton-train -V)" ] || skip "another OpenMP than libgomp"
+  for tool in lepton-train lepton-infer lepton-eval; do [ "$(spins $tool -V)" = 1000 ]; done
+  [ "$(spins env -i "PATH=$PATH" OMP_DISPLAY_ENV=verbose lepton-train -V)" = 1000 ]
+  [ "$(spins GOMP_SPINCOUNT=77 lepton-train -V)" = 77 ]
+  [ "$(spins OMP_WAIT_POLICY=passive lepton-train -V)" = 0 ]
+  env -i "$(command -v lepton-train)" -V
 }
 
 @test "the log is an object a line and epoch" {

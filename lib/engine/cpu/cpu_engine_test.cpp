@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "base/error.h"
 #include "base/random.h"
+#include "engine/cpu/threads.h"
 #include "engine/engine.h"
 #include "net/parameters.h"
 
@@ -206,6 +208,13 @@ TEST_F(CpuEngine, ProfileNamesEveryLayerAndChangesNothing) {
   EXPECT_EQ(made->profile(samples.batch).size(), graph.nodes.size());
   EXPECT_TRUE(same(before, made->save()));
   EXPECT_NE(made->describe().find("conv2"), std::string::npos);
+}
+
+// The environment is the user's again by the time a program of ours runs.
+TEST(Spin, BorrowsFromTheEnvironmentAndGivesBack) {
+  EXPECT_NE(std::getenv("PATH"), nullptr);
+  if (*cpu::spin_setting() == '\0') GTEST_SKIP() << "the user chose";
+  EXPECT_EQ(std::getenv("GOMP_SPINCOUNT"), nullptr);
 }
 
 }  // namespace

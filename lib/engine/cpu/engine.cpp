@@ -121,6 +121,7 @@ class CpuEngine : public Engine {
   std::string describe() const override {
     std::string text = fmt::format("cpu: oneDNN, {} and {} lanes, {} threads, batch {}, {}\n", simd().name,
                                    simd().lanes, threads_, options_.batch, human_bytes(memory_bytes()));
+    if (*spin_setting() != '\0') text += fmt::format("cpu: {}\n", spin_setting());
     if (training_) text += training_->describe(graph_);
     const auto answer = plans_.find(graph_.output());
     if (!training_ && answer != plans_.end()) text += answer->second->describe(graph_);

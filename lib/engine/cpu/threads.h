@@ -17,4 +17,7 @@ class ThreadScope {
 
 int thread_count();  // of the next parallel loop
 
+// "GOMP_SPINCOUNT=N", how long waiting threads spin, where it was chosen here; empty where the user chose, or nobody.
+const char* spin_setting();
+
 }  // namespace lepton::cpu

@@ -1,0 +1,42 @@
+#include "lepton-infer-output.h"
+
+#include <filesystem>
+
+#include "cli/cli.h"
+
+namespace lepton {
+
+Output::Output(const InferCommand& command, const Predictor& predictor, NodeId node, int64_t width) {
+  if (command.format == "h5") {
+    hdf5_.emplace(command.output, predictor, node, command.embed);
+    return;
+  }
+  style_.format = command.format == "csv"     ? AnswerFormat::csv
+                  : command.format == "jsonl" ? AnswerFormat::jsonl
+                                              : AnswerFormat::tsv;
+  style_.classes = predictor.model.classes;
+  style_.top = command.top;
+  style_.probs = command.probs;
+  style_.embedding = !command.embed.empty();
+  style_.width = width;
+  if (command.output != "-") file_.emplace(command.output);
+  if (command.header) write(answer_header(style_));
+}
+
+void Output::write(const std::string& line) { file_ ? file_->write(line) : print(line); }
+
+void Output::add(const Answer& answer) { hdf5_ ? hdf5_->add(answer) : write(answer_line(style_, answer)); }
+
+void Output::finish() {
+  if (hdf5_) hdf5_->finish();
+  if (file_) file_->finish();
+}
+
+void keep_apart(const InferCommand& command, const std::string& input) {
+  std::error_code missing;
+  if (command.output == "-" || !std::filesystem::is_regular_file(command.output, missing)) return;
+  if (!std::filesystem::equivalent(command.output, input, missing)) return;
+  fail(Exit::usage, "-o {}: is an input too and would be overwritten", command.output);
+}
+
+}  // namespace lepton

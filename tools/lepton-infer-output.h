@@ -1,0 +1,30 @@
+#pragma once
+// Where the answers of lepton-infer go: standard output as they come, or a file that appears whole.
+#include <optional>
+#include <string>
+
+#include "lepton-infer-options.h"
+#include "predict/answer_file.h"
+#include "predict/format.h"
+
+namespace lepton {
+
+class Output {
+ public:
+  // The values of an answer are those of `node`, `width` of them.
+  Output(const InferCommand& command, const Predictor& predictor, NodeId node, int64_t width);
+  void add(const Answer& answer);
+  void finish();
+
+ private:
+  void write(const std::string& line);
+
+  AnswerStyle style_;
+  std::optional<AnswerFile> hdf5_;
+  std::optional<LineFile> file_;
+};
+
+// Error(usage) if this input is the output too. To be asked of every input before the answers are finished.
+void keep_apart(const InferCommand& command, const std::string& input);
+
+}  // namespace lepton
