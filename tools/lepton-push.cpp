@@ -231,7 +231,8 @@ Outcome attend(const Job& job, size_t index, Sealer& sealer) {
       complain(text + ": another run published at the same time and was faster; nothing was changed, push again");
     }
   } catch (const Error& error) {
-    outcome.status = error.status();
+    // A destination that cannot even be read is one that could not be written.
+    outcome.status = is_push(c) && error.status() == Exit::no_input ? Exit::output : error.status();
     const std::lock_guard hold(g_messages);
     complain(error.what());
   } catch (const std::exception& error) {

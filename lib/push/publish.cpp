@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "push/faults.h"
 #include "push/process.h"
 #include "push/state.h"
 
@@ -39,6 +40,7 @@ class Publication {
   std::vector<Upload> uploads();
   void send(const std::vector<Upload>& uploads);
   std::set<std::string> faults(const std::map<std::string, Upload>& sent);
+  void list_when_nobody_prunes();
   void deliver();
   void put_manifest();
   bool move_pointer();
@@ -183,33 +185,42 @@ void Publication::send(const std::vector<Upload>& uploads) {
   store_.remote().put_many(uploads);
 }
 
-// Objects of the next release that the destination does not hold as they should be.
+// Objects of the next release that the destination does not hold as they should be. Those sent by an earlier push were
+// compared then: that they are there, of their size, is enough.
 std::set<std::string> Publication::faults(const std::map<std::string, Upload>& sent) {
+  list_when_nobody_prunes();
+  std::map<std::string, int64_t> sizes;
+  for (const StoredObject& object : listing_) sizes[object.key] = object.size;
+  std::vector<ObjectCheck> checks;
+  std::vector<ObjectFault> found;
+  for (const ManifestObject& object : next_.objects) {
+    const auto upload = sent.find(object.sha256);
+    const auto there = sizes.find(object_key(object.sha256));
+    if (upload != sent.end()) {
+      checks.push_back({object, upload->second.file});
+    } else if (there == sizes.end() || there->second != object.size) {
+      found.push_back({object.sha256, there == sizes.end() ? "is missing" : "has another size than what was sent"});
+    }
+  }
+  for (ObjectFault& fault : find_faults(store_, listing_, checks, options_.deep)) found.push_back(std::move(fault));
+  std::set<std::string> faulty;
+  for (const ObjectFault& fault : found) {
+    faulty.insert(fault.object);
+    if (!options_.warn) continue;
+    options_.warn(store_.name_of(object_key(fault.object)) + ": " + fault.why + "; it is sent again");
+  }
+  return faulty;
+}
+
+void Publication::list_when_nobody_prunes() {
   constexpr auto kPause = std::chrono::seconds(2);
   for (;;) {
     listing_ = store_.remote().list("");
     listed_ = true;
-    if (!prune_under_way(listing_)) break;
+    if (!prune_under_way(listing_)) return;
+    if (const auto& stop = sealer_.options().stop; stop && stop()) fail(Exit::try_later, "{}: stopped", destination_);
     std::this_thread::sleep_for(kPause);
   }
-  std::map<std::string, const StoredObject*> by_key;
-  for (const StoredObject& object : listing_) by_key[object.key] = &object;
-  std::set<std::string> faulty;
-  for (const ManifestObject& object : next_.objects) {
-    const auto it = by_key.find(object_key(object.sha256));
-    const auto upload = sent.find(object.sha256);
-    const StoredObject* listed = it == by_key.end() ? nullptr : it->second;
-    std::string why;
-    if (upload != sent.end()) {
-      why = object_fault(store_, object, listed, upload->second.file, options_.deep);
-    } else if (!listed || listed->size != object.size) {  // sent by an earlier push: its hash was compared then
-      why = listed ? "has another size than what was sent" : "is missing";
-    }
-    if (why.empty()) continue;
-    faulty.insert(object.sha256);
-    if (options_.warn) options_.warn(store_.name_of(object_key(object.sha256)) + ": " + why + "; it is sent again");
-  }
-  return faulty;
 }
 
 // Sends and checks until the destination holds everything, at most three times.

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "io/files.h"
 #include "push/collect.h"
+#include "push/faults.h"
 #include "push/hashes.h"
 #include "push/scratch.h"
 
@@ -173,22 +174,17 @@ PullResult pull(Store& store, const std::string& folder, const PullOptions& opti
 PullResult verify(Store& store, const PullOptions& options, bool deep) {
   const Published published = store.require(options.release, options.seal);
   const std::vector<StoredObject> listing = store.remote().list("objects/");
-  std::map<std::string, const StoredObject*> by_key;
-  for (const StoredObject& object : listing) by_key[object.key] = &object;
   PullResult result{"verified", 0, 0, published.current().manifest};
-  std::string first;
-  int64_t faults = 0;
+  std::vector<ObjectCheck> checks;
   for (const ManifestObject& object : published.manifest.objects) {
-    const auto it = by_key.find(object_key(object.sha256));
-    const std::string why = object_fault(store, object, it == by_key.end() ? nullptr : it->second, "", deep);
+    checks.push_back({object, ""});
     ++result.objects;
     result.bytes += object.size;
-    if (why.empty()) continue;
-    if (faults++ == 0) first = store.name_of(object_key(object.sha256)) + " " + why;
   }
-  if (faults > 0) {
-    fail(Exit::integrity, "{}{}; push the files again to mend it", first,
-         faults > 1 ? fmt::format(", and {} more objects are damaged", faults - 1) : "");
+  const std::vector<ObjectFault> faults = find_faults(store, listing, checks, deep);
+  if (!faults.empty()) {
+    fail(Exit::integrity, "{} {}{}; push the files again to mend it", store.name_of(object_key(faults[0].object)),
+         faults[0].why, faults.size() > 1 ? fmt::format(", and {} more objects are damaged", faults.size() - 1) : "");
   }
   return result;
 }

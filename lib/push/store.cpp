@@ -144,40 +144,4 @@ bool Store::replace_pointer(const std::optional<Published>& before, const Pointe
   return put_pointer(next, {Condition::Kind::unchanged, tag});
 }
 
-namespace {
-
-enum class Verdict { good, bad, open };
-
-Verdict judge(const StoredObject& stored, const ManifestObject& wanted, const std::string& local) {
-  if (!stored.sha256.empty()) return stored.sha256 == wanted.sha256 ? Verdict::good : Verdict::bad;
-  // What looks like an MD5 is none where the provider encrypts by a key of its own: a wrong one decides nothing.
-  if (!stored.md5.empty() && stored.md5 == wanted.md5) return Verdict::good;
-  if (!stored.crc32c.empty() && !local.empty()) {
-    return stored.crc32c == crc32c_file(local) ? Verdict::good : Verdict::bad;
-  }
-  return Verdict::open;
-}
-
-}  // namespace
-
-std::string object_fault(Store& store, const ManifestObject& wanted, const StoredObject* listed,
-                         const std::string& local, bool deep) {
-  if (!listed) return "is missing";
-  if (listed->size != wanted.size) return fmt::format("holds {} bytes instead of {}", listed->size, wanted.size);
-  Verdict verdict = judge(*listed, wanted, local);
-  if (verdict == Verdict::open && !deep) {
-    const std::optional<StoredObject> head = store.remote().head(listed->key);
-    if (!head) return "is missing";
-    verdict = judge(*head, wanted, local);
-  }
-  if (verdict == Verdict::bad) return "has another hash than what was sent";
-  if (verdict == Verdict::good && !deep) return "";
-  const std::string back = store.folder() + "/back_" + wanted.sha256;
-  fs::remove(back);
-  if (!store.remote().get(listed->key, back)) return "is missing";
-  const bool same = hash_file(back).sha256 == wanted.sha256;
-  fs::remove(back);
-  return same ? "" : "has other bytes than what was sent";
-}
-
 }  // namespace lepton

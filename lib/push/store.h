@@ -57,10 +57,4 @@ class Store {
   std::string* script_;
 };
 
-// What is wrong with an object, or "": `listed` is how a listing showed it (nothing: it did not). Asks no more than is
-// needed: the listing's hash, then the object's own description, then its bytes; with deep always the bytes. `local` is
-// a file that holds what it should, or "".
-std::string object_fault(Store& store, const ManifestObject& wanted, const StoredObject* listed,
-                         const std::string& local, bool deep);
-
 }  // namespace lepton

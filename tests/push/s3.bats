@@ -40,7 +40,7 @@ store_copy() { s3 cp --recursive "$dest" "$1"; }
   lepton-push model "$dest" >/dev/null
   echo y >model
   lepton-push --dry-run --sse kms:my-key model "$dest" >script
-  grep -q -- '--sse aws:kms --sse-kms-key-id my-key' script
+  [ "$(grep -cE -- '^aws .*aws:kms .*my-key' script)" -eq 3 ]
   grep -qE -- "put-object .*latest.json.*--if-match" script
   ! grep -q -- --acl script
 }
