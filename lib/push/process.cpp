@@ -121,6 +121,26 @@ struct Launch {
   ::_exit(127);
 }
 
+// Ends the child's group when we die, however: `alive` is a pipe that only we can write to. The signal of become()
+// comes from our death too, but reaches one process and can be put off by it. The group's number stays taken while this
+// is in it, and what ends the group ends this.
+[[noreturn]] void guard(pid_t group, int alive) noexcept {
+  constexpr int kAlive = 3;
+  ::setpgid(0, group);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);
+  // All else is closed: others' pipes, whose ends are told by it, and what a reader of our output waits for.
+  if (alive != kAlive) ::dup2(alive, kAlive);
+  ::close_range(0, kAlive - 1, 0);
+  ::close_range(kAlive + 1, UINT_MAX, 0);
+  char byte = 0;
+  while (::read(kAlive, &byte, 1) < 0 && errno == EINTR) {
+  }
+  ::kill(-group, SIGTERM);
+  ::poll(nullptr, 0, static_cast<int>(std::chrono::milliseconds(kGrace).count()));
+  ::kill(-group, SIGKILL);
+  ::_exit(0);
+}
+
 // A child and its group; both are gone when this is.
 class Child {
  public:
@@ -138,9 +158,13 @@ class Child {
     pid_ = ::fork();
     if (pid_ == 0) become(launch);
     const int fork_error = errno;
+    if (pid_ > 0) {
+      ::setpgid(pid_, pid_);  // also here, so that a signal cannot come before the child has done it
+      guard_ = ::fork();
+      if (guard_ == 0) guard(pid_, alive_.read.get());
+    }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid_ < 0) fail(Exit::try_later, "{}: cannot start a process: {}", argv[0], strerror(fork_error));
-    ::setpgid(pid_, pid_);  // also here, so that a signal cannot come before the child has done it
     out_.write.reset();
     err_.write.reset();
     report.write.reset();
@@ -167,6 +191,9 @@ class Child {
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
     }
     pid_ = -1;
+    if (guard_ > 0) ::kill(guard_, SIGKILL);  // it may not have joined the group yet
+    while (guard_ > 0 && ::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) {
+    }
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   }
 
@@ -182,8 +209,8 @@ class Child {
     fail(Exit::usage, "{}: cannot be run: {}", path, strerror(reason));
   }
 
-  Pipe out_, err_;
-  pid_t pid_ = -1;
+  Pipe out_, err_, alive_;
+  pid_t pid_ = -1, guard_ = -1;
 };
 
 // Reads once; false at the end of the stream.

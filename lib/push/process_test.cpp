@@ -1,11 +1,13 @@
 #include "push/process.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -128,6 +130,30 @@ TEST(Process, StopEndsIt) {
   later.join();
   EXPECT_TRUE(result.stopped);
   EXPECT_FALSE(result.timed_out);
+}
+
+TEST(Process, DiesWithUsEvenIfItWillNot) {
+  const std::string file = testing::TempDir() + "process-pids";
+  const std::string script = "trap '' TERM; sleep 60 & echo $$ $! >" + file + "; while :; do sleep 1; done";
+  std::fflush(nullptr);
+  const pid_t other = ::fork();
+  if (other == 0) {
+    std::thread([] { shell("sleep 60"); }).detach();  // whose guard must not keep ours from learning of the end
+    shell(script);
+    ::_exit(0);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  ::kill(other, SIGKILL);
+  ::waitpid(other, nullptr, 0);
+  const std::vector<std::string> pids = words(shell("cat " + file).out);
+  ASSERT_EQ(pids.size(), 2U);
+  EXPECT_TRUE(alive(pids[0]));
+  for (int i = 0; i < 80 && (alive(pids[0]) || alive(pids[1])); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_FALSE(alive(pids[0]));
+  EXPECT_FALSE(alive(pids[1]));
+  std::remove(file.c_str());
 }
 
 TEST(Process, SeveralAtOnce) {
