@@ -1,5 +1,7 @@
 #include "lepton-eval-options.h"
 
+#include <CLI/App.hpp>
+
 namespace lepton {
 
 void add_eval_options(CommandLine& line, EvalCommand& c) {

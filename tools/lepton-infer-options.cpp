@@ -1,5 +1,7 @@
 #include "lepton-infer-options.h"
 
+#include <CLI/App.hpp>
+
 namespace lepton {
 
 void add_infer_options(CommandLine& line, InferCommand& c) {

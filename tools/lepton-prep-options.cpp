@@ -1,5 +1,7 @@
 #include "lepton-prep-options.h"
 
+#include <CLI/App.hpp>
+
 #include <algorithm>
 
 #include "base/error.h"

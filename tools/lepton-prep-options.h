@@ -1,11 +1,14 @@
 #pragma once
 // What lepton-prep can be asked.
-#include <CLI/App.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "data/prep.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace lepton {
 

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "base/text.h"
@@ -36,6 +37,7 @@ struct Outcome {
 struct Job {
   const PushCommand& command;
   const ScratchFolder& scratch;
+  std::string links;  // a folder in memory, or ""
   SealOptions seal;
   std::vector<LocalFile> files;
   std::vector<std::string> destinations;
@@ -221,6 +223,7 @@ Outcome attend(const Job& job, size_t index, Sealer& sealer) {
                           .sse = c.sse,
                           .stop = [] { return stop_requested() != 0; },
                           .staging = folder + "/staging",
+                          .links = job.links.empty() ? "" : fmt::format("{}/d{}", job.links, index),
                           .script = c.dry_run ? &script : nullptr};
     const std::unique_ptr<Remote> remote =
         with_retries(open_remote(parse_destination(text), options), c.retries, options.stop);
@@ -283,7 +286,10 @@ Exit run(PushCommand& command, const CommonOptions& common) {
   std::vector<LocalFile> files;
   if (is_push(command)) files = collect_files(command, common);
   const ScratchFolder scratch;
-  const Job job{command, scratch, seal_options(command), std::move(files), std::move(destinations)};
+  std::optional<ScratchFolder> links;
+  if (const std::string memory = memory_folder(); !memory.empty() && !command.dry_run) links.emplace(memory);
+  const Job job{
+      command, scratch, links ? links->path() : "", seal_options(command), std::move(files), std::move(destinations)};
   Sealer sealer(job.seal, scratch.path() + "/sealed");
   std::vector<Outcome> outcomes(job.destinations.size());
   std::vector<std::thread> crew;

@@ -1,5 +1,7 @@
 #include "lepton-train-options.h"
 
+#include <CLI/App.hpp>
+
 namespace lepton {
 namespace {
 

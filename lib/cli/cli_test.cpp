@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <CLI/App.hpp>
 
 #include <filesystem>
 #include <fstream>

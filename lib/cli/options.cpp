@@ -1,5 +1,6 @@
 #include "cli/options.h"
 
+#include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
@@ -55,56 +56,59 @@ std::string unmarked(const std::string& a) {
 
 }  // namespace
 
-CommandLine::CommandLine(ToolText text) : text_(std::move(text)), app_(text_.summary, text_.name) {
-  app_.set_help_flag();
-  app_.allow_extras(false);
+CommandLine::CommandLine(ToolText text)
+    : text_(std::move(text)), app_(std::make_unique<CLI::App>(text_.summary, text_.name)) {
+  app_->set_help_flag();
+  app_->allow_extras(false);
 }
 
+CommandLine::~CommandLine() = default;
+
 void CommandLine::add_common() {
-  app_.add_option("-h,--help", help_, "this page; --help=all: every option")
+  app_->add_option("-h,--help", help_, "this page; --help=all: every option")
       ->expected(0, 1)
       ->type_name("")
       ->group(kCommon);
-  app_.add_flag("-V,--version", version_, "the version")->group(kCommon);
-  app_.add_flag("-q,--quiet", quiet_, "say nothing but errors")->group(kCommon);
-  app_.add_flag("-v,--verbose", verbose_, "explain decisions")->group(kCommon);
-  app_.add_option("--seed", common_.seed, "seed of all randomness (0)")->type_name("N")->group(kCommon);
-  app_.add_option("-j,--threads", common_.threads, "threads to use (all the process may)")
+  app_->add_flag("-V,--version", version_, "the version")->group(kCommon);
+  app_->add_flag("-q,--quiet", quiet_, "say nothing but errors")->group(kCommon);
+  app_->add_flag("-v,--verbose", verbose_, "explain decisions")->group(kCommon);
+  app_->add_option("--seed", common_.seed, "seed of all randomness (0)")->type_name("N")->group(kCommon);
+  app_->add_option("-j,--threads", common_.threads, "threads to use (all the process may)")
       ->type_name("N")
       ->check(CLI::Range(1, 4096))
       ->group(kCommon);
   if (text_.device) {
-    app_.add_option("--device", common_.device, "auto or cpu (auto)")->type_name("NAME")->group(kCommon);
+    app_->add_option("--device", common_.device, "auto or cpu (auto)")->type_name("NAME")->group(kCommon);
   }
   if (text_.lock) {
-    app_.add_option("--lock", common_.lock, "run only if no other run holds FILE (else exit 75)")
+    app_->add_option("--lock", common_.lock, "run only if no other run holds FILE (else exit 75)")
         ->type_name("FILE")
         ->group(kCommon);
-    app_.add_option("--lock-wait", common_.lock_wait, "wait so long for the lock (0)")
+    app_->add_option("--lock-wait", common_.lock_wait, "wait so long for the lock (0)")
         ->type_name("SECONDS")
         ->check(CLI::NonNegativeNumber)
         ->group(kCommon);
   }
   if (text_.depfile) {
-    app_.add_option("--depfile", common_.depfile, "write the inputs read as a Makefile rule")
+    app_->add_option("--depfile", common_.depfile, "write the inputs read as a Makefile rule")
         ->type_name("FILE")
         ->group(kCommon);
   }
-  app_.add_option("--config", config_, "read options from FILE, a line each: name = value")
+  app_->add_option("--config", config_, "read options from FILE, a line each: name = value")
       ->type_name("FILE")
       ->group(kCommon);
-  app_.add_flag("--print-config", print_config_, "print all options as such a file")->group(kCommon);
+  app_->add_flag("--print-config", print_config_, "print all options as such a file")->group(kCommon);
 }
 
 bool CommandLine::given(const std::string& long_name) const {
-  const CLI::Option* option = app_.get_option_no_throw("--" + long_name);
+  const CLI::Option* option = app_->get_option_no_throw("--" + long_name);
   return option != nullptr && option->count() > 0;
 }
 
 std::string CommandLine::short_help() const {
   std::string out = "Usage: " + text_.name + " " + text_.usage + "\n" + text_.summary + "\n\n";
   for (const std::string& name : text_.essential) {
-    if (const CLI::Option* option = app_.get_option_no_throw("--" + name)) out += option_line(*option);
+    if (const CLI::Option* option = app_->get_option_no_throw("--" + name)) out += option_line(*option);
   }
   out += "      --help=all              every option; more in " + text_.name + "(1)\n";
   return out + "\nExample: " + text_.example + "\n";
@@ -113,14 +117,14 @@ std::string CommandLine::short_help() const {
 std::string CommandLine::full_help() const {
   std::string out = "Usage: " + text_.name + " " + text_.usage + "\n" + text_.summary + "\n";
   std::vector<std::string> groups;
-  for (const CLI::Option* option : app_.get_options()) {
+  for (const CLI::Option* option : app_->get_options()) {
     if (std::find(groups.begin(), groups.end(), option->get_group()) == groups.end()) {
       groups.push_back(option->get_group());
     }
   }
   for (const std::string& group : groups) {
     out += "\n" + group + ":\n";
-    for (const CLI::Option* option : app_.get_options()) {
+    for (const CLI::Option* option : app_->get_options()) {
       if (option->get_group() != group) continue;
       out += option->get_positional() ? "  " + option->get_name() + "  " + option->get_description() + "\n"
                                       : option_line(*option);
@@ -131,7 +135,7 @@ std::string CommandLine::full_help() const {
 
 std::string CommandLine::config_text() const {
   std::string out;
-  for (const CLI::Option* option : app_.get_options()) {
+  for (const CLI::Option* option : app_->get_options()) {
     if (option->get_lnames().empty() || option->get_positional()) continue;
     const std::string& name = option->get_lnames().front();
     if (name == "help" || name == "version" || name == "config" || name == "print-config") continue;
@@ -147,7 +151,7 @@ void CommandLine::read_config(const std::string& path) {
   const std::vector<uint8_t> bytes = read_file(path);
   const std::string content(bytes.begin(), bytes.end());
   std::vector<CLI::Option*> from_flags;
-  for (CLI::Option* option : app_.get_options()) {
+  for (CLI::Option* option : app_->get_options()) {
     if (option->count() > 0) from_flags.push_back(option);
   }
   int number = 0;
@@ -158,9 +162,9 @@ void CommandLine::read_config(const std::string& path) {
     const size_t equals = line.find('=');
     if (equals == std::string::npos) fail(Exit::usage, "{}:{}: expected name = value, got '{}'", path, number, line);
     const std::string name = trim(line.substr(0, equals)), value = trim(line.substr(equals + 1));
-    CLI::Option* option = app_.get_option_no_throw("--" + name);
+    CLI::Option* option = app_->get_option_no_throw("--" + name);
     if (option == nullptr) {
-      const std::string near = nearest(name, long_names(app_));
+      const std::string near = nearest(name, long_names(*app_));
       fail(Exit::usage, "{}:{}: no option '{}'{}", path, number, name,
            near.empty() ? "" : "; did you mean '" + near + "'?");
     }
@@ -180,12 +184,12 @@ std::optional<Exit> CommandLine::parse(int argc, const char* const* argv) {
       fail(Exit::usage, "LEPTON_THREADS={}: expected a number from 1 to 4096", threads);
     common_.threads = static_cast<int>(*count);
   }
-  for (CLI::Option* option : app_.get_options()) {
+  for (CLI::Option* option : app_->get_options()) {
     if (option->get_items_expected_max() > 0) option->transform(unmarked);
   }
   try {
-    app_.parse(marked(argc, argv));
-    if (app_.get_option("--help")->count() > 0) {
+    app_->parse(marked(argc, argv));
+    if (app_->get_option("--help")->count() > 0) {
       print(help_ == "all" ? full_help() : short_help());
       return Exit::ok;
     }
@@ -201,11 +205,11 @@ std::optional<Exit> CommandLine::parse(int argc, const char* const* argv) {
       }
     }
   } catch (const CLI::ExtrasError&) {
-    for (const std::string& argument : app_.remaining(true)) {
+    for (const std::string& argument : app_->remaining(true)) {
       const std::string extra = unmarked(argument);
       if (extra.size() < 2 || extra[0] != '-') fail(Exit::usage, "unexpected operand '{}'; see --help", extra);
       const std::string name = extra.substr(0, extra.find('='));
-      const std::string near = nearest(name.substr(name.find_first_not_of('-')), long_names(app_));
+      const std::string near = nearest(name.substr(name.find_first_not_of('-')), long_names(*app_));
       fail(Exit::usage, "no option '{}'{}; see --help", name, near.empty() ? "" : ", did you mean '--" + near + "'?");
     }
     fail(Exit::usage, "unexpected operands; see --help");

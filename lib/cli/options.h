@@ -1,12 +1,16 @@
 #pragma once
 // Options all tools have, on CLI11: help in two lengths, configuration files, the nearest name for a misspelt option.
-#include <CLI/App.hpp>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace lepton {
 
@@ -32,7 +36,8 @@ struct ToolText {
 class CommandLine {
  public:
   explicit CommandLine(ToolText text);
-  CLI::App& app() { return app_; }
+  ~CommandLine();
+  CLI::App& app() { return *app_; }  // <CLI/App.hpp>, slow to compile, is for option tables alone
   CommonOptions& common() { return common_; }
 
   // Parses; an empty result means: go on. Otherwise help, version or the configuration was printed and the tool is
@@ -51,7 +56,7 @@ class CommandLine {
   std::string config_text() const;
 
   ToolText text_;
-  CLI::App app_;
+  std::unique_ptr<CLI::App> app_;
   CommonOptions common_;
   bool quiet_ = false, verbose_ = false, version_ = false, print_config_ = false;
   std::string help_, config_;

@@ -171,7 +171,9 @@ void Client::script_line(const std::string& line) {
 
 Staging::Staging(Client& client, Use use) : client_(client), scripted_(use == Use::uploads && client.scripting()) {
   static std::atomic<int> number{0};
-  const std::string name = fmt::format("{}/batch-{}-{}", client.options().staging, ::getpid(), ++number);
+  const RemoteOptions& options = client.options();
+  const std::string& below = use == Use::uploads && !options.links.empty() ? options.links : options.staging;
+  const std::string name = fmt::format("{}/batch-{}-{}", below, ::getpid(), ++number);
   path_ = fs::absolute(name).string();
   if (scripted_) return;
   std::error_code error;

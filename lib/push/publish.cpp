@@ -68,6 +68,11 @@ std::vector<const ManifestFile*> by_content(const Manifest& manifest, const std:
   return found;
 }
 
+bool is_plain_path(const std::string& path) {
+  return path.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._- ") ==
+         std::string::npos;
+}
+
 void Publication::read_current() {
   now_ = store_.read(options_.release, sealer_.options());
   if (now_ && !now_->known) {
@@ -159,30 +164,36 @@ std::vector<Upload> Publication::uploads() {
   const std::string folder = store_.folder() + "/files";
   for (const ManifestObject& object : next_.objects) {
     if (now_ && now_->manifest.find(object.sha256) && !broken_.contains(object.sha256)) continue;
-    // A link by hash: clients never see the names of files, which may hold anything.
-    uploads.push_back({object_key(object.sha256), folder + "/" + object.sha256, object.size, object.sha256, object.md5,
-                       "application/octet-stream"});
+    // Clients never see a name that they could take for something else: a link by hash stands for it.
+    const std::string& path = source_.at(object.sha256);
+    uploads.push_back({object_key(object.sha256), is_plain_path(path) ? path : folder + "/" + object.sha256,
+                       object.size, object.sha256, object.md5, "application/octet-stream"});
   }
   return uploads;
 }
 
 void Publication::send(const std::vector<Upload>& uploads) {
   if (uploads.empty()) return;
-  const std::string folder = store_.folder() + "/files";
-  if (options_.script) {
-    *options_.script += shell_quoted({"mkdir", "-p", folder}) + "\n";
-    for (const Upload& u : uploads) *options_.script += shell_quoted({"ln", "-s", source_.at(u.sha256), u.file}) + "\n";
-  } else {
-    fs::create_directories(folder);
-    for (const Upload& u : uploads) {
+  for (const Upload& u : uploads) {
+    const std::string& path = source_.at(u.sha256);
+    if (u.file == path) continue;
+    const std::string folder = store_.folder() + "/files";
+    if (options_.script) {
+      *options_.script +=
+          shell_quoted({"mkdir", "-p", folder}) + "\n" + shell_quoted({"ln", "-sf", path, u.file}) + "\n";
+    } else {
+      fs::create_directories(folder);
       fs::remove(u.file);
-      fs::create_symlink(source_.at(u.sha256), u.file);
+      fs::create_symlink(path, u.file);
     }
   }
-  if (options_.detail) {
-    options_.detail(fmt::format("{}: sending {} of {} objects", destination_, uploads.size(), next_.objects.size()));
-  }
+  const auto begun = std::chrono::steady_clock::now();
   store_.remote().put_many(uploads);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begun;
+  if (options_.detail) {
+    options_.detail(fmt::format("{}: sent {} of {} objects in {:.2f} s", destination_, uploads.size(),
+                                next_.objects.size(), taken.count()));
+  }
 }
 
 // Objects of the next release that the destination does not hold as they should be. Those sent by an earlier push were

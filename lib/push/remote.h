@@ -44,6 +44,7 @@ struct RemoteOptions {
   std::string sse;                // "kms:KEY": encryption at rest by the provider; "" = its default
   std::function<bool()> stop;     // as in ProcessOptions
   std::string staging;            // a folder of ours for links and downloads, without odd characters
+  std::string links;              // one for links alone, in memory for speed; "" = staging
   std::string* script = nullptr;  // --dry-run: writing verbs append the commands they would run and succeed
 };
 

@@ -40,8 +40,8 @@ void remove_leftovers(const fs::path& temporary) {
 
 }  // namespace
 
-ScratchFolder::ScratchFolder() {
-  const fs::path temporary = fs::absolute(temporary_folder());
+ScratchFolder::ScratchFolder(const std::string& parent) {
+  const fs::path temporary = fs::absolute(parent.empty() ? temporary_folder() : fs::path(parent));
   if (temporary.string().find_first_of("*?[]{}#\n") != std::string::npos) {
     fail(Exit::usage, "TMPDIR={}: clients would take its special characters for patterns; use another folder",
          temporary.string());
@@ -59,6 +59,11 @@ ScratchFolder::ScratchFolder() {
 ScratchFolder::~ScratchFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+std::string memory_folder() {
+  constexpr const char* kMemory = "/dev/shm";
+  return ::access(kMemory, W_OK | X_OK) == 0 ? kMemory : "";
 }
 
 std::string read_text_file(const std::string& path) {

@@ -6,11 +6,11 @@
 
 namespace lepton {
 
-// $TMPDIR/lepton-push-XXXXXX, readable by us alone, removed with everything in it, and so are those that killed runs
-// left. Error(output); Error(usage) where $TMPDIR has characters that a client would expand.
+// PARENT/lepton-push-XXXXXX ("" = $TMPDIR), readable by us alone, removed with everything in it, and so are those that
+// killed runs left. Error(output); Error(usage) where $TMPDIR has characters that a client would expand.
 class ScratchFolder {
  public:
-  ScratchFolder();
+  explicit ScratchFolder(const std::string& parent = "");
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   ~ScratchFolder();
@@ -20,6 +20,9 @@ class ScratchFolder {
   std::string path_;
   FileDescriptor lock_;  // held while the folder is ours
 };
+
+// A parent in memory for folders that hold little, or "" where there is none.
+std::string memory_folder();
 
 std::string read_text_file(const std::string& path);                     // Error(no_input)
 void write_text_file(const std::string& path, const std::string& text);  // Error(output)

@@ -1,6 +1,6 @@
 # lepton-push to Azure Blob Storage, through the real az against Azurite.
 bats_require_minimum_version 1.5.0
-load suite
+load ../push/suite
 load emulators
 
 setup_file() {

@@ -1,6 +1,6 @@
 # lepton-push to S3, through the real aws against moto. What moto cannot show is asserted on the command instead.
 bats_require_minimum_version 1.5.0
-load suite
+load ../push/suite
 load emulators
 
 setup_file() {

@@ -1,6 +1,6 @@
 # lepton-push to Google Cloud Storage, through the real gcloud against fake-gcs-server.
 bats_require_minimum_version 1.5.0
-load suite
+load ../push/suite
 load emulators
 
 setup_file() {
