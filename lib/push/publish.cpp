@@ -35,7 +35,7 @@ class Publication {
   void compose();
   void carry_over(std::map<std::string, ManifestFile>& files);
   ManifestFile entry_of(const LocalFile& file);
-  const ManifestFile* published(const LocalFile& file) const;
+  void find_reusable();
   bool unchanged() const;
   std::vector<Upload> uploads();
   void send(const std::vector<Upload>& uploads);
@@ -44,6 +44,7 @@ class Publication {
   void deliver();
   void put_manifest();
   bool move_pointer();
+  void afterwards();
 
   Store& store_;
   const std::string& destination_;
@@ -51,7 +52,8 @@ class Publication {
   Sealer& sealer_;
   const PublishOptions& options_;
   std::optional<Published> now_;
-  std::set<std::string> broken_;  // objects of the current release that the destination does not hold
+  std::set<std::string> broken_;                 // objects of the current release that the destination does not hold
+  std::map<std::string, std::string> reusable_;  // content → object
   Manifest next_;
   std::map<std::string, std::string> source_;  // object → local file with its bytes
   std::vector<StoredObject> listing_;
@@ -59,14 +61,6 @@ class Publication {
   std::string manifest_file_, manifest_hash_;
   PublishResult result_;
 };
-
-std::vector<const ManifestFile*> by_content(const Manifest& manifest, const std::string& sha256) {
-  std::vector<const ManifestFile*> found;
-  for (const ManifestFile& f : manifest.files) {
-    if (f.sha256 == sha256) found.push_back(&f);
-  }
-  return found;
-}
 
 bool is_plain_path(const std::string& path) {
   return path.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._- ") ==
@@ -80,23 +74,23 @@ void Publication::read_current() {
   }
 }
 
-// The published file of the same content whose object may be used again, or nullptr.
-const ManifestFile* Publication::published(const LocalFile& file) const {
-  if (!now_ || !now_->known || now_->manifest.encrypted() != sealer_.options().encrypts()) return nullptr;
-  if (now_->manifest.encrypted() && now_->manifest.recipients != sealer_.recipients()) return nullptr;
-  for (const ManifestFile* f : by_content(now_->manifest, file.hashes.sha256)) {
-    if (!broken_.contains(f->object)) return f;
+// Which contents the current release holds in objects that may be used again.
+void Publication::find_reusable() {
+  reusable_.clear();
+  if (!now_ || !now_->known || now_->manifest.encrypted() != sealer_.options().encrypts()) return;
+  if (now_->manifest.encrypted() && now_->manifest.recipients != sealer_.recipients()) return;
+  for (const ManifestFile& f : now_->manifest.files) {
+    if (!broken_.contains(f.object)) reusable_[f.sha256] = f.object;
   }
-  return nullptr;
 }
 
 ManifestFile Publication::entry_of(const LocalFile& file) {
   ManifestFile entry{file.name, file.hashes.size, file.hashes.sha256, file.hashes.sha256,
                      file.type, file.format,      file.content_sha256};
   ManifestObject object{file.hashes.sha256, file.hashes.md5, file.hashes.size};
-  if (const ManifestFile* before = published(file)) {
-    entry.object = before->object;
-    object = *now_->manifest.find(before->object);
+  if (const auto before = reusable_.find(file.hashes.sha256); before != reusable_.end()) {
+    entry.object = before->second;
+    object = *now_->manifest.find(before->second);
   } else if (sealer_.options().encrypts()) {
     const Sealer::Sealed& sealed = sealer_.seal(file.path, file.hashes.sha256);
     object = {sealed.hashes.sha256, sealed.hashes.md5, sealed.hashes.size};
@@ -128,6 +122,12 @@ void Publication::carry_over(std::map<std::string, ManifestFile>& files) {
            "{}: '{}' was published {}; name it too so that it is sent again, or say --delete to leave it out",
            destination_, escape_tsv(file.name), before.encrypted() ? "for other recipients" : "without encryption");
     }
+    if (!sealer_.options().sign_key.empty() && sealer_.options().allowed_signers.empty()) {
+      fail(Exit::usage,
+           "{}: '{}', published before, would be signed unseen; name it too, leave it out with --delete, or say with "
+           "--allowed-signers whose signature it must have",
+           destination_, escape_tsv(file.name));
+    }
     if (broken_.contains(file.object)) {
       fail(Exit::integrity, "{}: '{}' is damaged there and not among the files given: push it again, or --delete it",
            destination_, escape_tsv(file.name));
@@ -141,6 +141,7 @@ void Publication::compose() {
   next_ = {
       .release = options_.release, .time = options_.time, .objects = {}, .files = {}, .recipients = {}, .sealed = {}};
   source_.clear();
+  find_reusable();
   std::map<std::string, ManifestFile> files;
   for (const LocalFile& file : files_) files[file.name] = entry_of(file);
   carry_over(files);
@@ -288,6 +289,20 @@ bool Publication::move_pointer() {
   return store_.replace_pointer(now_, pointer, listed_ ? &listing_ : nullptr);
 }
 
+// What can no longer undo the release, and so is told and not thrown.
+void Publication::afterwards() {
+  const auto tell = [&](const std::string& text) {
+    if (options_.warn) options_.warn(text);
+  };
+  try {
+    if (next_.encrypted()) remember(options_.state_folder, destination_, manifest_hash_, next_);
+    if (const std::string open = store_.remote().public_access(); !open.empty()) tell(open);
+    if (options_.keep > 0) prune(store_, options_.grace_seconds, options_.warn);
+  } catch (const Error& error) {
+    tell(std::string("published, but then: ") + error.what());
+  }
+}
+
 PublishResult Publication::run() {
   read_current();
   compose();
@@ -305,9 +320,7 @@ PublishResult Publication::run() {
   }
   result_.state = options_.script ? "dry-run" : "pushed";
   if (options_.script) return result_;
-  if (next_.encrypted()) remember(options_.state_folder, destination_, manifest_hash_, next_);
-  if (const std::string open = store_.remote().public_access(); !open.empty() && options_.warn) options_.warn(open);
-  if (options_.keep > 0) prune(store_, options_.grace_seconds, options_.warn);
+  afterwards();
   return result_;
 }
 

@@ -52,13 +52,8 @@ fs::path cache_folder() {
 
 }  // namespace
 
-bool is_remote_reference(const std::string& operand) {
-  return operand.starts_with("s3://") || operand.starts_with("gs://") || operand.starts_with("az://") ||
-         operand.starts_with("file://");
-}
-
 std::string local_copy(const std::string& operand, const std::function<bool()>& stop) {
-  if (!is_remote_reference(operand)) return operand;
+  if (!names_destination(operand)) return operand;
   const Reference reference = parse_reference(operand);
   const Destination destination = parse_destination(reference.destination);
   const ScratchFolder scratch;

@@ -6,8 +6,6 @@
 
 namespace lepton {
 
-bool is_remote_reference(const std::string& operand);
-
 // The path of a local copy, fetched into the cache ($XDG_CACHE_HOME/lepton, or ~/.cache/lepton) unless it is there and
 // has the hash of the manifest. "...h5:test" keeps what follows the name: "/cache/...h5:test". Anything that is no
 // reference comes back as it is. LEPTON_IDENTITY and LEPTON_ALLOWED_SIGNERS name files as lepton-push's --identity and

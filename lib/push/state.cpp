@@ -43,6 +43,7 @@ bool recall(const std::string& folder, const std::string& destination, const std
     return true;
   } catch (const Error&) {
     manifest.files.clear();
+    manifest.recipients.clear();
     return false;
   }
 }

@@ -93,6 +93,11 @@ private() {
   [ "$(lepton-push --encrypt-to "$recipient" --recipients-file signer.pub --sign signer secret "$dest" | cut -f2)" = unchanged ]
   echo more >secret/more
   [ "$(lepton-push --encrypt-to "$recipient" --recipients-file signer.pub --sign signer secret "$dest" | cut -f2,3)" = pushed$'\t'1 ]
+  echo alone >alone
+  run lepton-push --encrypt-to "$recipient" --recipients-file signer.pub --sign signer alone "$dest"
+  expect 2 "signed unseen"
+  run lepton-push alone "$dest"
+  expect 2 "for other recipients"
   run lepton-push --pull "$dest" -o back
   expect 2 "--identity"
   run lepton-push --list "$dest"
