@@ -61,8 +61,10 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             code = REASONS[int(fault)]
             self.reply(int(fault), [], f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
             return
-        if fault == "flip" and body:
-            body = body[:-1] + bytes([body[-1] ^ 1])
+        if fault == "flip":
+            # A body in chunks begins with a line that is no content.
+            at = body.find(b"\r\n") + 2 if "aws-chunked" in self.headers.get("Content-Encoding", "") else 0
+            body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
         link = http.client.HTTPConnection("127.0.0.1", upstream)
         link.request(self.command, self.path, body=body, headers=dict(self.headers))
         answer = link.getresponse()
