@@ -14,17 +14,15 @@
 
 namespace lepton {
 
-// Every engine that the tests must pass; one that this machine lacks is skipped, and says so.
-inline const std::vector<std::string>& test_devices() {
-  static const std::vector<std::string> devices = {"reference", "cpu"};
-  return devices;
-}
+// The engines that this program tests, and how it makes them; each program defines these for the engines it has.
+const std::vector<std::string>& test_devices();
+std::unique_ptr<Engine> compile_tested(const Graph& graph, const std::string& device, const EngineOptions& options);
 
-// nullptr, after a loud skip, where the device is missing.
+// nullptr, after a loud skip, where the device is missing on this machine.
 inline std::unique_ptr<Engine> compile_or_skip(const Graph& graph, const std::string& device,
                                                const EngineOptions& options) {
   try {
-    return compile(graph, device, options);
+    return compile_tested(graph, device, options);
   } catch (const Error& error) {
     if (error.status() != Exit::device) throw;
     std::cerr << "[  SKIPPED ] device " << device << " is missing: " << error.what() << "\n";
