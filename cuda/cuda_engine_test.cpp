@@ -61,14 +61,17 @@ class CudaEngineTest : public testing::TestWithParam<OptimizerKind> {
 };
 
 TEST_P(CudaEngineTest, TenStepsAreThoseOfTheCpuEngine) {
-  const auto cuda = made("cuda_host"), cpu = made("cpu");
-  for (int64_t number = 0; number < 10; ++number) {
-    const StepResult result = step(*cuda, number), expected = step(*cpu, number);
-    EXPECT_NEAR(result.loss, expected.loss, 1e-4 * expected.loss) << number;
-    EXPECT_NEAR(result.gradient_norm, expected.gradient_norm, 1e-3 * expected.gradient_norm) << number;
-    EXPECT_EQ(result.correct, expected.correct) << number;
+  for (const std::string& device : test_devices()) {
+    SCOPED_TRACE(device);
+    const auto cuda = made(device), cpu = made("cpu");
+    for (int64_t number = 0; number < 10; ++number) {
+      const StepResult result = step(*cuda, number), expected = step(*cpu, number);
+      EXPECT_NEAR(result.loss, expected.loss, 1e-4 * expected.loss) << number;
+      EXPECT_NEAR(result.gradient_norm, expected.gradient_norm, 1e-3 * expected.gradient_norm) << number;
+      EXPECT_EQ(result.correct, expected.correct) << number;
+    }
+    expect_same(cuda->save(), cpu->save(), 1e-4);
   }
-  expect_same(cuda->save(), cpu->save(), 1e-4);
 }
 
 // Half a run on one engine, the other half on the other.
@@ -87,12 +90,15 @@ TEST_P(CudaEngineTest, ACheckpointOfOneEngineResumesOnTheOther) {
 }
 
 TEST_P(CudaEngineTest, StepsRepeatBitForBit) {
-  const auto once = made("cuda_host"), again = made("cuda_host");
-  for (int64_t number = 0; number < 3; ++number) {
-    step(*once, number);
-    step(*again, number);
+  for (const std::string& device : test_devices()) {
+    SCOPED_TRACE(device);
+    const auto once = made(device), again = made(device);
+    for (int64_t number = 0; number < 3; ++number) {
+      step(*once, number);
+      step(*again, number);
+    }
+    expect_same(once->save(), again->save(), 0);
   }
-  expect_same(once->save(), again->save(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Optimizers, CudaEngineTest,

@@ -1,4 +1,4 @@
-// The engine tests of lib/engine on the CUDA engine with its host policy.
+// The engine tests of lib/engine on the CUDA engine with its host policy, and on a GPU where there is one.
 #include "cuda/cuda_engine.h"
 #include "cuda/host_policy.h"
 #include "engine/engine_testing.h"
@@ -6,7 +6,12 @@
 namespace lepton {
 
 const std::vector<std::string>& test_devices() {
-  static const std::vector<std::string> devices = {"cuda_host"};
+  static const std::vector<std::string> devices = [] {
+    std::string missing;
+    if (!gpus(&missing).empty()) return std::vector<std::string>{"cuda_host", "cuda"};
+    std::cerr << "[  SKIPPED ] the device policy: " << missing << "\n";
+    return std::vector<std::string>{"cuda_host"};
+  }();
   return devices;
 }
 
