@@ -111,7 +111,7 @@ class CudaEngine : public Engine {
   using Times = std::vector<LayerTime>;
   const Node& at(NodeId node) const { return graph_.nodes[static_cast<size_t>(node)]; }
 
-  static const EngineOptions& checked(const EngineOptions& options) {
+  static EngineOptions checked(EngineOptions options) {
     if (options.batch < 1) fail(Exit::usage, "cuda: a batch of {}; at least 1 is needed", options.batch);
     if (options.precision != Precision::fp32) fail(Exit::device, "cuda: only fp32 is built; use --precision fp32");
     return options;
