@@ -84,7 +84,8 @@ std::vector<Evaluation> evaluate_model(const EvalJob& job, const Predictor& pred
   return evaluations;
 }
 
-std::vector<LabelRow> read_labels(const std::string& path) {
+std::vector<LabelRow> read_labels(const std::string& operand) {
+  const std::string path = local_copy(operand, stop_requested);
   if (!names_dataset(path)) {
     const std::vector<uint8_t> bytes = read_file(path);
     return parse_labels(std::string(bytes.begin(), bytes.end()), path);

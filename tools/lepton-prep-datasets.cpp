@@ -12,8 +12,10 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "data/dataset.h"
 #include "io/image.h"
+#include "push/reference.h"
 
 namespace lepton {
 namespace {
@@ -47,7 +49,7 @@ void write_whole(AtomicFile& file, std::span<const uint8_t> bytes) {
 }
 
 void print_stats(const std::string& path) {
-  const Dataset dataset = Dataset::open(path);
+  const Dataset dataset = Dataset::open(local_copy(path, stop_requested));
   const std::vector<std::string>& classes = dataset.meta().classes;
   std::array<std::vector<int64_t>, 3> counts;
   for (size_t s = 0; s < counts.size(); ++s) {
@@ -72,7 +74,7 @@ void print_stats(const std::string& path) {
 }
 
 void list_samples(const std::string& text) {
-  const DatasetName name(text);
+  const DatasetName name(local_copy(text, stop_requested));
   const Dataset dataset = Dataset::open(name.path);
   for (const Split which : name.splits) {
     const SplitData* data = dataset.split(which);
@@ -86,7 +88,7 @@ void list_samples(const std::string& text) {
 }
 
 void export_images(const std::string& text, const std::string& folder, int64_t limit) {
-  const DatasetName name(text);
+  const DatasetName name(local_copy(text, stop_requested));
   const Dataset dataset = Dataset::open(name.path);
   const Shape shape = dataset.sample_shape();
   if (shape.rank() != 3) fail(Exit::mismatch, "{}: holds no images", name.path);

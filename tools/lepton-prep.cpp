@@ -15,6 +15,7 @@
 #include "io/files.h"
 #include "lepton-prep-datasets.h"
 #include "lepton-prep-options.h"
+#include "push/reference.h"
 
 namespace lepton {
 namespace {
@@ -143,7 +144,7 @@ Exit run(int argc, char** argv) {
   catch_signals(false);
   check_prep_command(command);
   if (!command.check.empty()) {
-    Dataset::open(command.check).verify();
+    Dataset::open(local_copy(command.check, stop_requested)).verify();
     note(fmt::format("{}: whole and sound", command.check));
   } else if (!command.list.empty()) {
     list_samples(command.list);

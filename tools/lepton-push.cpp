@@ -285,7 +285,8 @@ Exit run(PushCommand& command, const CommonOptions& common) {
   const Lock lock(common.lock, common.lock_wait);
   std::vector<LocalFile> files;
   if (is_push(command)) files = collect_files(command, common);
-  const ScratchFolder scratch;
+  // A script makes its folder again, unlocked: under a name that other runs do not take for a leftover.
+  const ScratchFolder scratch("", command.dry_run ? "lepton-script" : kScratchName);
   std::optional<ScratchFolder> links;
   if (const std::string memory = memory_folder(); !memory.empty() && !command.dry_run) links.emplace(memory);
   const Job job{
@@ -293,6 +294,7 @@ Exit run(PushCommand& command, const CommonOptions& common) {
   Sealer sealer(job.seal, scratch.path() + "/sealed");
   std::vector<Outcome> outcomes(job.destinations.size());
   std::vector<std::thread> crew;
+  crew.reserve(outcomes.size());
   for (size_t i = 0; i < outcomes.size(); ++i) {
     crew.emplace_back([&, i] { outcomes[i] = attend(job, i, sealer); });
   }

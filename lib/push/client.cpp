@@ -75,6 +75,7 @@ Cause Client::cause_of(const std::string& err) const {
   for (const CauseRow& row : traits_.causes) {
     if (err.find(row.text) != std::string::npos) return row.cause;
   }
+  if (err.find("No space left on device") != std::string::npos) return Cause::disk_full;
   for (const char* text : kLater) {
     if (err.find(text) != std::string::npos) return Cause::later;
   }
@@ -151,6 +152,8 @@ void Client::raise(Verb verb, Cause cause, const std::string& key, const std::st
            traits_.install);
     case Cause::damaged:
       fail(Exit::integrity, "{}: did not arrive as it was sent ({}); push again", where, what);
+    case Cause::disk_full:
+      fail(Exit::output, "{}: no space left for it on this machine ({})", where, what);
     case Cause::later:
       fail(Exit::try_later, "{}: cannot be reached now ({}); try again later", where, what);
     default:

@@ -15,7 +15,19 @@
 namespace lepton {
 
 // Why a client failed. none, no_object and not_met (a condition) are answers; the others become an Error.
-enum class Cause { none, no_object, not_met, no_bucket, denied, credentials, too_old, damaged, later, unknown };
+enum class Cause {
+  none,
+  no_object,
+  not_met,
+  no_bucket,
+  denied,
+  credentials,
+  too_old,
+  damaged,
+  disk_full,
+  later,
+  unknown
+};
 
 struct CauseRow {
   std::string text;  // stands in what the client printed on standard error

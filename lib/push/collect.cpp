@@ -1,5 +1,6 @@
 #include "push/collect.h"
 
+#include <fmt/format.h>
 #include <fnmatch.h>
 #include <sys/stat.h>
 
@@ -65,10 +66,11 @@ class Collector {
     std::sort(inside.begin(), inside.end());
     for (const std::string& entry : inside) {
       if (is_ours(entry)) continue;
-      const std::string below = name.empty() ? entry : name + "/" + entry;
+      std::string below = name.empty() ? "" : name + "/";
+      below += entry;
       // What is excluded may be anything, a socket or a folder that cannot be read.
       if (!passes_globs(below, {}, options_.exclude)) continue;
-      add(path + "/" + entry, below);
+      add(fmt::format("{}/{}", path, entry), below);
     }
     ancestors_.pop_back();
   }

@@ -18,7 +18,7 @@ double now_seconds() {
 // before have sent everything they need, so that it is too young to go.
 class PruneMarker {
  public:
-  explicit PruneMarker(Store& store) : store_(store) {
+  PruneMarker(Store& store, std::function<void(const std::string&)> warn) : store_(store), warn_(std::move(warn)) {
     const std::string file = store.folder() + "/prune-marker", text = "{\"format\":\"lepton-pruning\",\"version\":1}\n";
     write_text_file(file, text);
     const FileHashes hashes = hash_text(text);
@@ -33,14 +33,15 @@ class PruneMarker {
     try {
       const std::vector<std::string> key = {kPruneMarker};
       if (held_) store_.remote().remove(key);
-    } catch (const std::exception&) {
-      // It goes stale by itself.
+    } catch (const std::exception& error) {
+      if (warn_) warn_(std::string(error.what()) + "; the mark of this prune stays for an hour");
     }
   }
   bool held() const { return held_; }
 
  private:
   Store& store_;
+  std::function<void(const std::string&)> warn_;
   bool held_ = false;
 };
 
@@ -65,7 +66,7 @@ bool prune_under_way(const std::vector<StoredObject>& listing) {
 }
 
 int64_t prune(Store& store, double grace_seconds, const std::function<void(const std::string&)>& warn) {
-  const PruneMarker marker(store);
+  const PruneMarker marker(store, warn);
   if (!marker.held()) {
     if (warn) warn(store.name_of("") + ": another run is pruning; left to it");
     return 0;

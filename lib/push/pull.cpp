@@ -115,6 +115,7 @@ class Puller {
       result_.bytes += object.size;
     }
     std::vector<Download> list;
+    list.reserve(downloads.size());
     for (const auto& [hash, download] : downloads) list.push_back(download);
     if (!list.empty()) store_.remote().get_many(list);
     for (const auto& [hash, download] : downloads) {
@@ -176,6 +177,7 @@ PullResult verify(Store& store, const PullOptions& options, bool deep) {
   const std::vector<StoredObject> listing = store.remote().list("objects/");
   PullResult result{"verified", 0, 0, published.current().manifest};
   std::vector<ObjectCheck> checks;
+  checks.reserve(published.manifest.objects.size());
   for (const ManifestObject& object : published.manifest.objects) {
     checks.push_back({object, ""});
     ++result.objects;

@@ -18,7 +18,6 @@ namespace lepton {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr const char* kPrefix = "lepton-push-";
 
 FileDescriptor locked_folder(const std::string& path) {
   FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -29,7 +28,7 @@ FileDescriptor locked_folder(const std::string& path) {
 void remove_leftovers(const fs::path& temporary) {
   std::error_code error;
   for (fs::directory_iterator it(temporary, error), end; !error && it != end; it.increment(error)) {
-    if (!it->path().filename().string().starts_with(kPrefix)) continue;
+    if (!it->path().filename().string().starts_with(std::string(kScratchName) + "-")) continue;
     struct stat status{};
     const std::string path = it->path().string();
     if (::lstat(path.c_str(), &status) != 0 || status.st_uid != ::geteuid()) continue;
@@ -40,7 +39,7 @@ void remove_leftovers(const fs::path& temporary) {
 
 }  // namespace
 
-ScratchFolder::ScratchFolder(const std::string& parent) {
+ScratchFolder::ScratchFolder(const std::string& parent, const std::string& name) {
   const fs::path temporary = fs::absolute(parent.empty() ? temporary_folder() : fs::path(parent));
   if (temporary.string().find_first_of("*?[]{}#\n") != std::string::npos) {
     fail(Exit::usage, "TMPDIR={}: clients would take its special characters for patterns; use another folder",
@@ -48,7 +47,7 @@ ScratchFolder::ScratchFolder(const std::string& parent) {
   }
   remove_leftovers(temporary);
   while (!lock_ || !fs::exists(path_)) {  // until locked, another run may take it for a leftover
-    path_ = (temporary / (std::string(kPrefix) + "XXXXXX")).string();
+    path_ = (temporary / (name + "-XXXXXX")).string();
     if (!::mkdtemp(path_.data())) {
       fail(Exit::output, "{}: no folder can be made there: {}", temporary.string(), std::strerror(errno));
     }

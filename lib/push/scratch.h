@@ -6,11 +6,13 @@
 
 namespace lepton {
 
-// PARENT/lepton-push-XXXXXX ("" = $TMPDIR), readable by us alone, removed with everything in it, and so are those that
-// killed runs left. Error(output); Error(usage) where $TMPDIR has characters that a client would expand.
+constexpr const char* kScratchName = "lepton-push";
+
+// PARENT/NAME-XXXXXX ("" = $TMPDIR), readable by us alone, removed with everything in it; those named as above that
+// killed runs left are removed too. Error(output); Error(usage) where PARENT has characters that a client would expand.
 class ScratchFolder {
  public:
-  explicit ScratchFolder(const std::string& parent = "");
+  explicit ScratchFolder(const std::string& parent = "", const std::string& name = kScratchName);
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   ~ScratchFolder();

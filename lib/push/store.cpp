@@ -99,15 +99,18 @@ std::vector<Pointer> Store::read_pointers(const std::vector<StoredObject>& listi
   }
   if (!downloads.empty()) remote_.get_many(downloads);
   std::vector<Pointer> pointers;
+  pointers.reserve(downloads.size());
   for (const Download& d : downloads) pointers.push_back(parse_pointer(read_text_file(d.file), name_of(d.key)));
   return pointers;
 }
 
 std::vector<Manifest> Store::read_manifests(const std::vector<std::string>& hashes) {
   std::vector<Download> downloads;
+  downloads.reserve(hashes.size());
   for (const std::string& hash : hashes) downloads.push_back({manifest_key(hash), scratch(manifest_key(hash)), 0});
   if (!downloads.empty()) remote_.get_many(downloads);
   std::vector<Manifest> manifests;
+  manifests.reserve(hashes.size());
   for (size_t i = 0; i < hashes.size(); ++i) manifests.push_back(check_manifest(downloads[i].file, hashes[i]));
   return manifests;
 }

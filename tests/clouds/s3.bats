@@ -44,3 +44,27 @@ store_copy() { s3 cp --recursive "$dest" "$1"; }
   grep -qE -- "put-object .*latest.json.*--if-match" script
   ! grep -q -- --acl script
 }
+
+@test "s3: what can pass is tried again, what cannot is told at once; the release stays" {
+  printf 'first' >model
+  lepton-push model "$dest" >/dev/null
+  printf 'other' >model
+  echo "none ANY 0" >mode
+  start_emulator proxy python3 "$BATS_TEST_DIRNAME/fault_proxy.py" @PORT@ "${AWS_ENDPOINT_URL##*:}" "$PWD/mode"
+  proxy=$! AWS_ENDPOINT_URL=http://127.0.0.1:$emulator_port
+  for fault in "503 75" "429 75" "reset 75" "403 5" "hole 75"; do
+    echo "${fault% *} PUT 100" >mode
+    run lepton-push --retries 1 --timeout 5 model "$dest"
+    expect "${fault#* }" "$dest"$'\t'failed
+    echo "none ANY 0" >mode
+    [ "$(lepton-push --pull "$dest" -o back >/dev/null && cat back/model)" = first ]
+  done
+  echo "503 ANY 2" >mode
+  [ "$(lepton-push model "$dest" | cut -f2)" = pushed ]
+  printf 'third' >model
+  echo "flip PUT 1" >mode
+  run lepton-push --deep model "$dest"  # the emulator believes any checksum that it is told
+  expect 0 "it is sent again"
+  lepton-push --verify --deep "$dest" | grep -q verified
+  kill "$proxy"
+}

@@ -244,6 +244,8 @@ read_by_tools() {
   lepton-infer digits.h5 "$shared"/images/*.png >two
   cmp one two
   [ "$(lepton-eval "${dest}digits.h5@staging" "${dest}data.h5:test" --json)" = "$(lepton-eval digits.h5 data.h5:test --json)" ]
+  lepton-prep --check "${dest}data.h5"
+  [ "$(lepton-prep --list "${dest}data.h5:test" | wc -l)" -eq 60 ]
   lepton-train "${dest}data.h5" --init "${dest}digits.h5" --epochs 1 -q -o again.h5
   run lepton-infer "${dest}none.h5" x
   expect 4 "has no 'none.h5'"
