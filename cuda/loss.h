@@ -73,7 +73,7 @@ class Loss {
     labels_ = memory_of<int32_t>(policy, batch);
     weights_ = memory_of<float>(policy, batch);
     samples_ = memory_of<Sample>(policy, batch);
-    sums_ = memory_of<double>(policy, sums_room(2));
+    sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
   int64_t bytes() const { return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes(); }
 
@@ -91,18 +91,19 @@ class Loss {
     policy.launch(batch.n, SampleLoss{entropy, logits, labels, weights, samples});
     policy.launch(batch.n * classes_,
                   LossGradient{entropy, logits, labels, weights, samples, static_cast<float>(factor), gradient});
-    column_sums(policy, batch.n, 2, SampleTerm{samples}, sums_.template as<double>());
+    result_ = column_sums(policy, batch.n, 2, SampleTerm{samples}, sums_.template as<double>());
   }
 
   std::array<double, 2> sums(P& policy) const {
     std::array<double, 2> result{};
-    policy.download(result.data(), sums_.template as<double>() + 2 * kernels::kReduceGroups, sizeof(result));
+    policy.download(result.data(), result_, sizeof(result));
     return result;
   }
 
  private:
   int64_t classes_;
   Memory<P> labels_, weights_, samples_, sums_;
+  const double* result_ = nullptr;  // within sums_
 };
 
 }  // namespace lepton::cuda

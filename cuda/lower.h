@@ -36,7 +36,7 @@ std::unique_ptr<Op<P>> lower(P& policy, const Graph& graph, NodeId id, const Eng
     case LayerKind::globalavg:
       return std::make_unique<AvgPoolOp<P>>(node, in);
     case LayerKind::batchnorm:
-      return std::make_unique<NormOp<P>>(policy, node, id, parameters, options.training);
+      return std::make_unique<NormOp<P>>(policy, node, id, parameters, options.batch, options.training);
     case LayerKind::relu:
       return std::make_unique<ActivationOp<P, kernels::Relu<float>>>(elements);
     case LayerKind::gelu:

@@ -87,10 +87,11 @@ struct UpdateRunning {
 template <class P>
 class NormOp : public Op<P> {
  public:
-  NormOp(P& policy, const Node& node, NodeId id, const Parameters<P>& parameters, bool training)
+  NormOp(P& policy, const Node& node, NodeId id, const Parameters<P>& parameters, int64_t batch, bool training)
       : attributes_(node.attributes),
         channels_(node.shape[node.shape.rank() - 1]),
         pixels_(node.shape.elements() / channels_),
+        room_(training ? sums_room(batch * pixels_, channels_) : 0),
         gamma_(parameters.find(id, Role::gamma)),
         beta_(parameters.find(id, Role::beta)),
         mean_(parameters.find(id, Role::mean).value),
@@ -98,7 +99,7 @@ class NormOp : public Op<P> {
     if (training) fresh_ = memory_of<float>(policy, 2 * channels_);
   }
   int64_t kept_bytes() const override { return fresh_.bytes(); }
-  int64_t work_bytes() const override { return 2 * sums_room(channels_) * static_cast<int64_t>(sizeof(double)); }
+  int64_t work_bytes() const override { return 2 * room_ * static_cast<int64_t>(sizeof(double)); }
 
   void forward(P& policy, const Pass& pass, const Buffers& b) override {
     if (pass.training) measure(policy, pass, b);
@@ -111,7 +112,7 @@ class NormOp : public Op<P> {
     auto* room = static_cast<double*>(b.work);
     const double* sum = column_sums(policy, rows, channels_, Element{b.dy, channels_}, room);
     const NormProduct term{s, b.x[0], b.dy, channels_};
-    const double* product = column_sums(policy, rows, channels_, term, room + sums_room(channels_));
+    const double* product = column_sums(policy, rows, channels_, term, room + room_);
     if (gamma_.gradient != nullptr) policy.launch(channels_, Narrow{product, gamma_.gradient});
     if (beta_.gradient != nullptr) policy.launch(channels_, Narrow{sum, beta_.gradient});
     if (b.dx[0] == nullptr) return;
@@ -145,6 +146,7 @@ class NormOp : public Op<P> {
 
   Attributes attributes_;
   int64_t channels_, pixels_;
+  int64_t room_;  // doubles of one column_sums
   Parameters<P>::Place gamma_, beta_;
   float *mean_, *variance_;  // running
   Memory<P> fresh_;          // mean and variance of the latest training batch

@@ -73,7 +73,11 @@ template <class P>
 class Optimizer {
  public:
   Optimizer(P& policy, const OptimizerSpec& spec, Parameters<P>& parameters)
-      : policy_(policy), spec_(spec), parameters_(parameters), sums_(memory_of<double>(policy, kWholeSumRoom + 1)) {
+      : policy_(policy),
+        spec_(spec),
+        parameters_(parameters),
+        sums_(memory_of<double>(policy, whole_sum_room(parameters.trained) + 1)),
+        square_(sums_.template as<double>() + whole_sum_room(parameters.trained)) {
     const bool adamw = spec.kind == OptimizerKind::adamw;
     for (const char* suffix : adamw ? std::vector{".m", ".v"} : std::vector{".momentum"}) {
       states_.push_back({suffix, memory_of<float>(policy, parameters.trained)});
@@ -150,9 +154,7 @@ class Optimizer {
   float* state(size_t which, const Slot& slot) const { return states_[which].flat.template as<float>() + slot.offset; }
 
   void whole_square(const float* x, int64_t count) {
-    auto* room = sums_.template as<double>();
-    square_ = room + kWholeSumRoom;
-    whole_sum(policy_, count, Square{x}, room, square_);
+    whole_sum(policy_, count, Square{x}, sums_.template as<double>(), square_);
   }
 
   void elementwise(const Slot& slot, float rate, float decay, float factor) {
@@ -234,7 +236,7 @@ class Optimizer {
   Parameters<P>& parameters_;
   std::vector<State> states_;
   Memory<P> average_, work_, sums_;
-  double* square_ = nullptr;  // result of whole_square
+  double* square_;  // result of whole_square, behind the room in sums_
   int64_t steps_ = 0;
 };
 

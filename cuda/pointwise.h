@@ -71,7 +71,7 @@ struct Narrow {
   LEPTON_HD void operator()(int64_t i) const { to[i] = static_cast<float>(from[i]); }
 };
 
-// dbias[channels] = sums of dy [rows, channels]; `work` holds sums_room(channels) doubles.
+// dbias[channels] = sums of dy [rows, channels]; `work` holds sums_room(rows, channels) doubles.
 template <class P>
 void bias_gradient(P& policy, int64_t rows, int64_t channels, const float* dy, float* dbias, void* work) {
   const double* sums = column_sums(policy, rows, channels, Element{dy, channels}, static_cast<double*>(work));

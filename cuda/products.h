@@ -22,11 +22,12 @@ class ProductOp : public Op<P> {
   ProductOp(const ConvShape& shape, NodeId id, const Parameters<P>& parameters, int64_t batch)
       : shape_(shape),
         plan_(choose_conv_plan<P>(shape, batch)),
+        room_(sums_room(batch * shape.out_pixels(), shape.filters)),
         kernel_(parameters.find(id, Role::kernel)),
         bias_(parameters.find(id, Role::bias)) {}
 
   int64_t work_bytes() const override {
-    return std::max(plan_->work_bytes(), sums_room(shape_.filters) * static_cast<int64_t>(sizeof(double)));
+    return std::max(plan_->work_bytes(), room_ * static_cast<int64_t>(sizeof(double)));
   }
 
   void forward(P& policy, const Pass& pass, const Buffers& b) override {
@@ -54,6 +55,7 @@ class ProductOp : public Op<P> {
 
   ConvShape shape_;
   std::unique_ptr<ConvPlan<P>> plan_;
+  int64_t room_;  // doubles of bias_gradient
   Parameters<P>::Place kernel_, bias_;
 };
 
