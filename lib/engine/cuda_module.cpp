@@ -14,13 +14,11 @@ namespace {
 
 constexpr const char* kFile = "lepton-cuda.so";
 
-// Beside the program, then where it is installed.
+// Beside the program, then where both are installed, under whatever prefix.
 std::vector<std::filesystem::path> places() {
   std::error_code ignored;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ignored);
-  std::vector<std::filesystem::path> places = {self.parent_path() / kFile};
-  places.push_back(std::filesystem::path(LEPTON_MODULE_DIR) / kFile);
-  return places;
+  const std::filesystem::path bin = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  return {bin / kFile, (bin / LEPTON_MODULE_DIR / kFile).lexically_normal()};
 }
 
 std::filesystem::path module_file() {
