@@ -54,6 +54,7 @@ void add_train_options(CommandLine& line, TrainCommand& c) {
       ->group(kNetwork);
   app.add_flag("--list-nets", c.list_nets, "print the presets and their recipes")->group(kNetwork);
   app.add_flag("--list-layers", c.list_layers, "print what a network is written with")->group(kNetwork);
+  app.add_flag("--list-devices", c.list_devices, "print what there is to compute on")->group(kNetwork);
   app.add_flag("--summary", c.summary, "print shapes, parameters, FLOPs and memory; no training")->group(kNetwork);
   app.add_flag("--profile", c.profile, "print the time of each layer; no training")->group(kNetwork);
   app.add_option("--init", c.init, "start from this model's weights")->type_name("MODEL.h5")->group(kNetwork);

@@ -41,6 +41,17 @@ void list_layers() {
   for (const LayerOptionRow& row : layer_options()) print(std::string(row.syntax) + "\t" + row.meaning + "\n");
 }
 
+void list_devices() {
+  std::string missing;
+  std::vector<DeviceInfo> devices = gpus(&missing);
+  devices.push_back(processor());
+  print("device\tname\tmemory\tcapability\tdriver\n");
+  for (const DeviceInfo& d : devices) {
+    print(fmt::format("{}\t{}\t{}\t{}\t{}\n", d.device, d.name, d.memory_bytes, d.capability, d.driver));
+  }
+  if (!missing.empty()) detail(missing);
+}
+
 // The text of a network that is no preset: given as such, or in a file.
 std::string network_text(const std::string& net) {
   if (net.find_first_of(" ;\n") != std::string::npos) return net;
@@ -168,8 +179,9 @@ void tell_epoch(const EpochRecord& r, const TrainOptions& options) {
 Exit run(const TrainCommand& command, const CommonOptions& common) {
   if (command.list_nets) return list_nets(), Exit::ok;
   if (command.list_layers) return list_layers(), Exit::ok;
+  if (command.list_devices) return list_devices(), Exit::ok;
   if (command.precision != "fp32") {
-    fail(Exit::usage, "--precision {}: the CPU engine trains in fp32 only", command.precision);
+    fail(Exit::usage, "--precision {}: the engines train in fp32 only", command.precision);
   }
   if (command.data.empty()) fail(Exit::usage, "no dataset given; see --help");
   const bool writes = !command.summary && !command.profile;

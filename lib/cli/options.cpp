@@ -78,7 +78,7 @@ void CommandLine::add_common() {
       ->check(CLI::Range(1, 4096))
       ->group(kCommon);
   if (text_.device) {
-    app_->add_option("--device", common_.device, "auto or cpu (auto)")->type_name("NAME")->group(kCommon);
+    app_->add_option("--device", common_.device, "auto, cpu, cuda or cuda:N (auto)")->type_name("NAME")->group(kCommon);
   }
   if (text_.lock) {
     app_->add_option("--lock", common_.lock, "run only if no other run holds FILE (else exit 75)")

@@ -1,18 +1,26 @@
 #include "base/error.h"
+#include "engine/cuda_module.h"
 #include "engine/engine.h"
 
 namespace lepton {
 
+namespace {
+
+bool alone(const Communicator* communicator) { return communicator == nullptr || communicator->size() == 1; }
+
+}  // namespace
+
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator) {
-  if (device == "cpu" || device == "auto") return compile_cpu(graph, options, communicator);
-  if (device == "reference") {
-    if (communicator != nullptr && communicator->size() > 1) {
-      fail(Exit::device, "reference: runs alone, not as one of {} ranks; use --device cpu", communicator->size());
-    }
-    return compile_reference(graph, options);
+  if (device == "auto") device = alone(communicator) && !gpus().empty() ? "cuda" : "cpu";
+  if (device == "cpu") return compile_cpu(graph, options, communicator);
+  if (device != "reference" && !device.starts_with("cuda")) {
+    fail(Exit::device, "no device `{}`; there are cpu, cuda, cuda:N, reference and auto", device);
   }
-  fail(Exit::device, "no device `{}`; there are cpu, reference and auto", device);
+  if (!alone(communicator)) {
+    fail(Exit::device, "{}: runs alone, not as one of {} ranks; use --device cpu", device, communicator->size());
+  }
+  return device == "reference" ? compile_reference(graph, options) : compile_cuda(graph, device, options);
 }
 
 ParameterSet answering_parameters(const ParameterSet& saved) {

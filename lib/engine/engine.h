@@ -76,13 +76,28 @@ class Engine {
   virtual std::string describe() const = 0;  // for -v: device, threads and the algorithm chosen for each layer
 };
 
-// device: "cpu", "reference", "auto" (= the fastest there is). Throws Error(device) when it is not to be had.
+// device: "cpu", "cuda" or "cuda:N" (the GPUs), "auto" (the first GPU where there is one, else the CPU), "reference".
+// Throws Error(device) when it is not to be had.
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator = nullptr);
 
 // The engines behind compile(); each in its own folder.
 std::unique_ptr<Engine> compile_reference(const Graph& graph, const EngineOptions& options);
 std::unique_ptr<Engine> compile_cpu(const Graph& graph, const EngineOptions& options, Communicator* communicator);
+
+// A device that compile() takes, for people.
+struct DeviceInfo {
+  std::string device;  // "cuda:0"
+  std::string name;    // as its maker calls it
+  int64_t memory_bytes = 0;
+  std::string capability;  // compute capability of a GPU
+  std::string driver;
+};
+// The GPUs of this machine; none: `missing`, if not nullptr, is set to what there is not (module, driver or card).
+std::vector<DeviceInfo> gpus(std::string* missing = nullptr);
+DeviceInfo processor();
+// For -v: why "auto" is the CPU; empty where it is not, or another device was asked for.
+std::string why_not_a_gpu(std::string_view device);
 
 // The parameters that answer, i.e. averages where they are kept, plain ones else,
 // without optimiser state.

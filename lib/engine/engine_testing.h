@@ -14,17 +14,15 @@
 
 namespace lepton {
 
-// Every engine that the tests must pass; one that this machine lacks is skipped, and says so.
-inline const std::vector<std::string>& test_devices() {
-  static const std::vector<std::string> devices = {"reference", "cpu"};
-  return devices;
-}
+// The engines that this program tests, and how it makes them; each program defines these for the engines it has.
+const std::vector<std::string>& test_devices();
+std::unique_ptr<Engine> compile_tested(const Graph& graph, const std::string& device, const EngineOptions& options);
 
-// nullptr, after a loud skip, where the device is missing.
+// nullptr, after a loud skip, where the device is missing on this machine.
 inline std::unique_ptr<Engine> compile_or_skip(const Graph& graph, const std::string& device,
                                                const EngineOptions& options) {
   try {
-    return compile(graph, device, options);
+    return compile_tested(graph, device, options);
   } catch (const Error& error) {
     if (error.status() != Exit::device) throw;
     std::cerr << "[  SKIPPED ] device " << device << " is missing: " << error.what() << "\n";
@@ -117,8 +115,8 @@ inline ParameterSet test_parameters(const Graph& graph, uint64_t seed = 1) {
     const Parameter& p = graph.nodes[static_cast<size_t>(ref.node)].parameters[static_cast<size_t>(ref.index)];
     NamedTensor tensor{ref.name, p.shape, {}};
     const bool positive = p.role == Role::gamma || p.role == Role::variance;
-    const auto inputs = static_cast<float>(p.shape.elements() / p.shape[p.shape.rank() - 1]);
-    const float width = p.role == Role::kernel ? std::sqrt(3 / inputs) : 0.4F;
+    const int64_t inputs = p.shape.elements() / p.shape[p.shape.rank() - 1];
+    const float width = p.role == Role::kernel ? std::sqrt(3 / static_cast<float>(inputs)) : 0.4F;
     for (int64_t i = 0; i < p.shape.elements(); ++i) {
       const uint64_t place = (static_cast<uint64_t>(set.tensors.size()) << 32) + static_cast<uint64_t>(i);
       const float u = 2 * uniform(random4(seed, Stream::initial, 0, place).v[0]) - 1;

@@ -18,11 +18,11 @@ template <class T>
 struct Gelu {
   LEPTON_HD T value(T x) const { return x * normal_cdf(x); }
   LEPTON_HD T slope(T x) const {
-    const T density = std::exp(-x * x / 2) * T{0.398942280401432677939946};  // 1 / sqrt(2 pi)
+    const T density = std::exp(-x * x / 2) * static_cast<T>(0.398942280401432677939946);  // 1 / sqrt(2 pi)
     return normal_cdf(x) + x * density;
   }
   // By erfc, which keeps its digits in the left tail.
-  LEPTON_HD static T normal_cdf(T x) { return std::erfc(-x * T{0.707106781186547524400844}) / 2; }
+  LEPTON_HD static T normal_cdf(T x) { return std::erfc(-x * static_cast<T>(0.707106781186547524400844)) / 2; }
 };
 
 // x / (1 + exp(-x)) (Elfwing et al. 2017; "swish").

@@ -49,7 +49,7 @@ void Answerer::infer(int64_t n, std::span<const uint8_t> images, std::span<float
 }
 
 std::string Answerer::describe() const {
-  std::string text;
+  std::string text = why_not_a_gpu(device_);
   if (single_) text += single_->describe();
   if (many_) text += many_->describe();
   return text;

@@ -124,7 +124,7 @@ void Run::compile_engines() {
   o.mean = data_.meta().mean;
   o.std = data_.meta().std;
   engine_ = compile(graph_, setup_.device, o);
-  hooks_.explain(engine_->describe());
+  hooks_.explain(why_not_a_gpu(setup_.device) + engine_->describe());
   o.training = false;
   judge_batch_ = o.batch = std::clamp<int64_t>(static_cast<int64_t>(val_samples_.size()), 1, 256);
   judge_ = compile(graph_, setup_.device, o);

@@ -237,7 +237,7 @@ first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
   head -c 3000 model.h5 >"$BATS_TEST_TMPDIR/cut.h5"
   run lepton-infer "$BATS_TEST_TMPDIR/cut.h5" "$(first)"
   expect 6 "cut.h5"
-  run lepton-infer model.h5 "$(first)" --device cuda
+  run lepton-infer model.h5 "$(first)" --device cuda:99
   expect 8 "cuda"
 }
 

@@ -77,6 +77,19 @@ ROWS
   dataset d.h5
   run lepton-train d.h5 --device abacus -o m.h5
   expect 8 "abacus"
+  run lepton-train d.h5 --device cuda:99 -o m.h5
+  expect 8 "cuda"
+  [ ! -e m.h5 ]
+}
+
+@test "auto is the CPU where no GPU is, and says so with -v only" {
+  dataset d.h5
+  lepton-train --list-devices | grep -q ^cuda: && skip "there is a GPU"
+  run lepton-train d.h5 --net "$net" --epochs 1 -o m.h5
+  expect 0 "epoch 1"
+  [[ $output != *cuda* ]]
+  run lepton-train d.h5 -v --net "$net" --epochs 1 -o m.h5
+  expect 0 "auto is the CPU: cuda"
 }
 
 @test "75: another run holds the lock" {

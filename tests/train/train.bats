@@ -132,6 +132,9 @@ net='conv 8 3x3 bn relu; maxpool 2; dense classes'
   expect 0 "resnet9"
   run lepton-train --list-layers
   expect 0 "maxpool"
+  run lepton-train --list-devices
+  expect 0 "$(printf 'device\tname\tmemory\tcapability\tdriver')"
+  expect 0 "$(printf '\ncpu\t')"
   run lepton-train d.h5 --net "$net" --summary
   expect 0 "conv1"
   run lepton-train d.h5 --net "$net" --profile

@@ -1,0 +1,204 @@
+#pragma once
+// The CUDA engine, a template over a device policy (policy.h). N H W C, fp32.
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cuda/input.h"
+#include "cuda/loss.h"
+#include "cuda/lower.h"
+#include "cuda/optimizer.h"
+#include "cuda/values.h"
+#include "engine/engine.h"
+
+namespace lepton::cuda {
+
+template <class P>
+class CudaEngine : public Engine {
+ public:
+  CudaEngine(std::unique_ptr<P> policy, const Graph& graph, const EngineOptions& options)
+      : policy_(std::move(policy)),
+        graph_(graph),
+        options_(checked(options)),
+        parameters_(*policy_, graph_, options.training),
+        values_(*policy_, graph_, options.batch, options.training),
+        input_(*policy_, graph_.input, options) {
+    int64_t work = 0;
+    for (NodeId id = 0; id <= graph_.output(); ++id) {
+      ops_.push_back(lower(*policy_, graph_, id, options_, parameters_));
+      if (ops_.back()) work = std::max(work, ops_.back()->work_bytes());
+    }
+    work_ = Memory<P>(*policy_, work);
+    if (!options.training) return;
+    loss_ = std::make_unique<Loss<P>>(*policy_, options.batch, graph_.classes);
+    optimizer_ = std::make_unique<Optimizer<P>>(*policy_, options.optimizer, parameters_);
+  }
+
+  StepResult train_step(const Batch& batch, const StepSettings& settings) override {
+    if (!optimizer_) fail(Exit::bug, "cuda: train_step on an engine compiled for inference");
+    const Pass pass{batch.n, true, settings.step};
+    StepResult result = run(batch, pass, settings);
+    const double norm = optimizer_->gradient_norm(), clip = static_cast<double>(options_.optimizer.clip);
+    result.finite = std::isfinite(norm) && std::isfinite(result.loss);
+    if (clip > 0) result.gradient_norm = norm;
+    if (!result.finite) return result;
+    optimizer_->update(settings, static_cast<float>(kernels::clip_factor(norm, clip)));
+    for (const auto& op : ops_) {
+      if (op) op->commit(*policy_, pass);
+    }
+    return result;
+  }
+
+  void infer(const Batch& batch, NodeId node, std::span<float> values) override {
+    if (!loaded_ && !options_.training && parameters_.total > 0) fail(Exit::bug, "cuda: inference before load");
+    const int64_t count = batch.n * at(node).shape.elements();
+    if (static_cast<int64_t>(values.size()) < count) {
+      fail(Exit::bug, "cuda: room for {} values, {} wanted", values.size(), count);
+    }
+    forward(batch, {batch.n, false, 0}, node);
+    policy_->download(values.data(), values_.value(node), count * static_cast<int64_t>(sizeof(float)));
+  }
+
+  void load(const ParameterSet& set) override {
+    std::vector<float> host(static_cast<size_t>(parameters_.total), 0.0F);
+    for (const Slot& slot : parameters_.slots) set_plain(slot, host, set.at(slot.ref.name));
+    parameters_.put(parameters_.values, host);
+    if (optimizer_) optimizer_->load(set);
+    loaded_ = true;
+  }
+
+  ParameterSet save() const override {
+    ParameterSet set;
+    if (!loaded_ && !options_.training) return set;
+    const std::vector<float> host = parameters_.fetched(parameters_.values);
+    for (const Slot& slot : parameters_.slots) set.tensors.push_back(plain(slot, host, ""));
+    if (optimizer_) optimizer_->save(set);
+    return set;
+  }
+
+  std::vector<LayerTime> profile(const Batch& batch) override {
+    std::vector<LayerTime> times(graph_.nodes.size());
+    for (size_t id = 0; id < times.size(); ++id) times[id].node = static_cast<NodeId>(id);
+    if (options_.training) {
+      run(batch, {batch.n, true, 0}, {}, &times);
+    } else {
+      forward(batch, {batch.n, false, 0}, graph_.output(), &times);
+    }
+    return times;
+  }
+
+  int64_t memory_bytes() const override {
+    int64_t bytes = parameters_.values.bytes() + parameters_.gradients.bytes() + values_.bytes() + input_.bytes();
+    for (const auto& op : ops_) bytes += op ? op->kept_bytes() : 0;
+    return bytes + work_.bytes() + (loss_ ? loss_->bytes() : 0) + (optimizer_ ? optimizer_->bytes() : 0);
+  }
+
+  std::string describe() const override {
+    std::string text =
+        fmt::format("{}, fp32, batch {}, {}\n", policy_->describe(), options_.batch, human_bytes(memory_bytes()));
+    for (size_t id = 0; id < ops_.size(); ++id) {
+      const std::string how = ops_[id] ? ops_[id]->describe() : "";
+      if (!how.empty()) text += fmt::format("cuda: {}: {}\n", graph_.nodes[id].name, how);
+    }
+    return text;
+  }
+
+ private:
+  using Times = std::vector<LayerTime>;
+  const Node& at(NodeId node) const { return graph_.nodes[static_cast<size_t>(node)]; }
+
+  static EngineOptions checked(EngineOptions options) {
+    if (options.batch < 1) fail(Exit::usage, "cuda: a batch of {}; at least 1 is needed", options.batch);
+    if (options.precision != Precision::fp32) fail(Exit::device, "cuda: only fp32 is built; use --precision fp32");
+    return options;
+  }
+
+  template <class F>
+  double milliseconds(bool timed, F f) {
+    if (!timed) {
+      f();
+      return 0;
+    }
+    policy_->finish();
+    const auto begun = std::chrono::steady_clock::now();
+    f();
+    policy_->finish();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
+  }
+
+  // Forward, loss and backward; gradients are left in the parameters' buffer.
+  StepResult run(const Batch& batch, const Pass& pass, const StepSettings& settings, Times* times = nullptr) {
+    if (batch.labels.size() != static_cast<size_t>(batch.n)) fail(Exit::bug, "cuda: a batch to train on needs labels");
+    forward(batch, pass, graph_.output(), times);
+    const double weight = label_weight(batch);
+    const double factor = settings.sum_loss ? 1 : (weight > 0 ? 1 / weight : 0);
+    const NodeId logits = graph_.output();
+    loss_->run(*policy_, batch, values_.value(logits), settings.label_smoothing, factor, values_.gradient(logits));
+    backward(pass, times);
+    const auto [loss, correct] = loss_->sums(*policy_);
+    StepResult result;
+    result.loss = weight > 0 ? loss / weight : 0;
+    result.correct = static_cast<int64_t>(correct);
+    return result;
+  }
+
+  void forward(const Batch& batch, const Pass& pass, NodeId last, Times* times = nullptr) {
+    if (batch.n < 1 || batch.n > options_.batch) {
+      fail(Exit::bug, "cuda: a batch of {} on an engine compiled for {}", batch.n, options_.batch);
+    }
+    for (NodeId id = 0; id <= last; ++id) {
+      const auto which = static_cast<size_t>(id);
+      const double ms = milliseconds(times != nullptr, [&] {
+        if (!ops_[which]) return input_.run(*policy_, batch, values_.value(id));
+        ops_[which]->forward(*policy_, pass, buffers(id));
+      });
+      if (times != nullptr) (*times)[which].forward_ms = ms;
+    }
+  }
+
+  void backward(const Pass& pass, Times* times) {
+    std::vector<bool> written(graph_.nodes.size(), false);
+    for (NodeId id = graph_.output(); id > 0; --id) {
+      if (!values_.wanted(id)) continue;
+      Buffers b = buffers(id);
+      for (size_t i = 0; i < at(id).inputs.size(); ++i) {
+        const NodeId input = at(id).inputs[i];
+        if (!values_.wanted(input)) continue;
+        b.dx[i] = values_.gradient(input);
+        b.add[i] = written[static_cast<size_t>(input)];
+        written[static_cast<size_t>(input)] = true;
+      }
+      const auto which = static_cast<size_t>(id);
+      const double ms = milliseconds(times != nullptr, [&] { ops_[which]->backward(*policy_, pass, b); });
+      if (times != nullptr) (*times)[which].backward_ms = ms;
+    }
+  }
+
+  Buffers buffers(NodeId id) const {
+    Buffers b;
+    const std::vector<NodeId>& inputs = at(id).inputs;
+    for (size_t i = 0; i < inputs.size(); ++i) b.x[i] = values_.value(inputs[i]);
+    b.y = values_.value(id);
+    b.dy = values_.gradient(id);
+    b.work = work_.template as<void>();
+    return b;
+  }
+
+  std::unique_ptr<P> policy_;  // first: the memory below goes back to it
+  const Graph graph_;
+  const EngineOptions options_;
+  Parameters<P> parameters_;
+  Values<P> values_;
+  Input<P> input_;
+  std::vector<std::unique_ptr<Op<P>>> ops_;  // of each node
+  Memory<P> work_;
+  std::unique_ptr<Loss<P>> loss_;
+  std::unique_ptr<Optimizer<P>> optimizer_;
+  bool loaded_ = false;
+};
+
+}  // namespace lepton::cuda

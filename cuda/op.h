@@ -1,0 +1,42 @@
+#pragma once
+// One layer on the device. Buffers are the engine's; an op keeps only what its own backward pass needs besides.
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace lepton::cuda {
+
+struct Pass {
+  int64_t n = 0;          // samples
+  bool training = false;  // batch statistics and dropout
+  int64_t step = 0;       // names dropout's random numbers
+};
+
+// Values [n, sample shape] in N H W C order and their gradients.
+struct Buffers {
+  std::array<const float*, 2> x{};  // inputs
+  float* y = nullptr;
+  const float* dy = nullptr;
+  std::array<float*, 2> dx{};  // nullptr: not wanted
+  std::array<bool, 2> add{};   // dx holds another reader's share already
+  void* work = nullptr;        // work_bytes() of room, 256-byte aligned, shared by all ops
+};
+
+template <class P>
+class Op {
+ public:
+  Op() = default;
+  Op(const Op&) = delete;
+  Op& operator=(const Op&) = delete;
+  virtual ~Op() = default;
+
+  virtual int64_t work_bytes() const { return 0; }
+  virtual int64_t kept_bytes() const { return 0; }  // held by the op itself
+  virtual void forward(P& policy, const Pass& pass, const Buffers& b) = 0;
+  virtual void backward(P& policy, const Pass& pass, const Buffers& b) = 0;  // sets gradients of parameters
+  // After a step that was finite.
+  virtual void commit(P&, const Pass&) {}
+  virtual std::string describe() const { return {}; }
+};
+
+}  // namespace lepton::cuda

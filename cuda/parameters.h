@@ -1,0 +1,95 @@
+#pragma once
+// Parameters and their gradients as flat device buffers in plain layouts. Trained parameters stand first, so that
+// gradients and optimiser state cover just a prefix.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/tensor.h"
+#include "cuda/memory.h"
+#include "net/graph.h"
+
+namespace lepton::cuda {
+
+struct Slot {
+  ParameterRef ref;
+  Parameter parameter;
+  int64_t offset = 0;  // into each flat buffer
+  int64_t size() const { return parameter.shape.elements(); }
+};
+
+template <class P>
+class Parameters {
+ public:
+  // Where a parameter is; nullptr for what there is not: the parameter, or the gradient of a frozen one.
+  struct Place {
+    float* value = nullptr;
+    float* gradient = nullptr;
+  };
+
+  Parameters(P& policy, const Graph& graph, bool training) : policy_(policy) {
+    for (ParameterRef& ref : parameters_of(graph)) {
+      const Node& node = graph.nodes[static_cast<size_t>(ref.node)];
+      const Parameter& parameter = node.parameters[static_cast<size_t>(ref.index)];
+      slots.push_back({std::move(ref), parameter, 0});
+    }
+    trained = place_slots(true, 0);
+    total = place_slots(false, trained);
+    values = memory_of<float>(policy, total);
+    if (training) gradients = memory_of<float>(policy, trained);
+  }
+
+  Place find(NodeId node, Role role) const {
+    for (const Slot& slot : slots) {
+      if (slot.ref.node != node || slot.parameter.role != role) continue;
+      const bool has_gradient = slot.parameter.trainable && gradients.bytes() > 0;
+      return {value(slot), has_gradient ? gradient(slot) : nullptr};
+    }
+    return {};
+  }
+  float* value(const Slot& slot) const { return values.template as<float>() + slot.offset; }
+  float* gradient(const Slot& slot) const { return gradients.template as<float>() + slot.offset; }
+
+  // A flat buffer on the host, and back.
+  std::vector<float> fetched(const Memory<P>& flat) const {
+    std::vector<float> host(static_cast<size_t>(flat.bytes()) / sizeof(float));
+    if (!host.empty()) policy_.download(host.data(), flat.template as<void>(), flat.bytes());
+    return host;
+  }
+  void put(const Memory<P>& flat, const std::vector<float>& host) const {
+    if (!host.empty()) policy_.upload(flat.template as<void>(), host.data(), flat.bytes());
+  }
+
+  std::vector<Slot> slots;  // in the order of parameters_of(graph)
+  Memory<P> values, gradients;
+  int64_t trained = 0, total = 0;  // floats
+
+ private:
+  int64_t place_slots(bool trainable, int64_t offset) {
+    for (Slot& slot : slots) {
+      if (slot.parameter.trainable != trainable) continue;
+      slot.offset = offset;
+      offset += (slot.size() + 63) / 64 * 64;  // 256 bytes; what lies between stays 0
+    }
+    return offset;
+  }
+
+  P& policy_;
+};
+
+// One tensor out of a flat buffer on the host.
+inline NamedTensor plain(const Slot& slot, const std::vector<float>& flat, const std::string& suffix) {
+  const auto begin = flat.begin() + slot.offset;
+  return {slot.ref.name + suffix, slot.parameter.shape, {begin, begin + slot.size()}};
+}
+
+inline void set_plain(const Slot& slot, std::vector<float>& flat, const NamedTensor& tensor) {
+  if (!(tensor.shape == slot.parameter.shape) || static_cast<int64_t>(tensor.values.size()) != slot.size()) {
+    fail(Exit::mismatch, "cuda: {} has shape {}, the network wants {}", tensor.name, tensor.shape.to_string(),
+         slot.parameter.shape.to_string());
+  }
+  std::copy(tensor.values.begin(), tensor.values.end(), flat.begin() + slot.offset);
+}
+
+}  // namespace lepton::cuda

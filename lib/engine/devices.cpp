@@ -1,0 +1,43 @@
+// What there is to compute on.
+#include <unistd.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "engine/cuda_module.h"
+
+namespace lepton {
+namespace {
+
+std::string processor_name() {
+  std::ifstream lines("/proc/cpuinfo");
+  for (std::string line; std::getline(lines, line);) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> gpus(std::string* missing) {
+  try {
+    return cuda_module().devices();
+  } catch (const Error& error) {
+    if (error.status() != Exit::device) throw;
+    if (missing != nullptr) *missing = error.what();
+    return {};
+  }
+}
+
+DeviceInfo processor() {
+  return {"cpu", processor_name(), static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE), "", ""};
+}
+
+std::string why_not_a_gpu(std::string_view device) {
+  std::string missing;
+  if (device == "auto") (void)gpus(&missing);
+  return missing.empty() ? "" : fmt::format("auto is the CPU: {}\n", missing);
+}
+
+}  // namespace lepton
