@@ -12,7 +12,7 @@ bool alone(const Communicator* communicator) { return communicator == nullptr ||
 
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator) {
-  if (device == "auto") device = alone(communicator) && !gpus().empty() ? "cuda" : "cpu";
+  if (device == "auto") device = "cpu";  // until the CUDA engine has been seen to run on a card
   if (device == "cpu") return compile_cpu(graph, options, communicator);
   if (device != "reference" && !device.starts_with("cuda")) {
     fail(Exit::device, "no device `{}`; there are cpu, cuda, cuda:N, reference and auto", device);

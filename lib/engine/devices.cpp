@@ -35,9 +35,11 @@ DeviceInfo processor() {
 }
 
 std::string why_not_a_gpu(std::string_view device) {
+  if (device != "auto") return "";
   std::string missing;
-  if (device == "auto") (void)gpus(&missing);
-  return missing.empty() ? "" : fmt::format("auto is the CPU: {}\n", missing);
+  const bool there = !gpus(&missing).empty();
+  return fmt::format("auto is the CPU: {}\n",
+                     there ? "the CUDA engine is new and is used only where --device cuda asks for it" : missing);
 }
 
 }  // namespace lepton

@@ -76,7 +76,7 @@ class Engine {
   virtual std::string describe() const = 0;  // for -v: device, threads and the algorithm chosen for each layer
 };
 
-// device: "cpu", "cuda" or "cuda:N" (the GPUs), "auto" (the first GPU where there is one, else the CPU), "reference".
+// device: "cpu", "cuda" or "cuda:N" (the GPUs), "auto" (today the CPU), "reference".
 // Throws Error(device) when it is not to be had.
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator = nullptr);
