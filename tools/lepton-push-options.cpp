@@ -47,7 +47,7 @@ void add_release(CLI::App& app, PushCommand& c) {
       ->type_name("N")
       ->check(CLI::Range(1, 100))
       ->group(kGroup);
-  app.add_option("--grace", c.grace, "remove only what has not been needed for so long (86400)")
+  app.add_option("--grace", c.grace, "spare what was written less than this ago (86400)")
       ->type_name("SECONDS")
       ->check(CLI::NonNegativeNumber)
       ->group(kGroup);

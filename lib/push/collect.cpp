@@ -23,10 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_ours(const std::string& name) {  // leftovers and locks of outputs, never published
-  return name.starts_with(".lepton-") || (name.starts_with('.') && name.find(".lepton-") != std::string::npos);
-}
-
 class Collector {
  public:
   explicit Collector(const CollectOptions& options) : options_(options) {}
@@ -65,7 +61,7 @@ class Collector {
     if (error) fail(Exit::no_input, "{}: {}", path, error.message());
     std::sort(inside.begin(), inside.end());
     for (const std::string& entry : inside) {
-      if (is_ours(entry)) continue;
+      if (is_own_leftover(entry)) continue;
       std::string below = name.empty() ? "" : name + "/";
       below += entry;
       // What is excluded may be anything, a socket or a folder that cannot be read.

@@ -76,6 +76,10 @@ Destination folder(const std::string& text, std::string path) {
 
 }  // namespace
 
+bool is_own_leftover(const std::string& name) {
+  return name.starts_with('.') && name.find(".lepton-") != std::string::npos;
+}
+
 bool names_destination(const std::string& text) { return scheme_of(text) != nullptr; }
 
 Destination parse_destination(const std::string& text) {

@@ -1,11 +1,13 @@
 // Moving back, and removing what no release refers to.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <random>
 #include <set>
 
 #include "base/error.h"
 #include "push/publish.h"
-#include "push/scratch.h"
 
 namespace lepton {
 namespace {
@@ -19,13 +21,12 @@ double now_seconds() {
 class PruneMarker {
  public:
   PruneMarker(Store& store, std::function<void(const std::string&)> warn) : store_(store), warn_(std::move(warn)) {
-    const std::string file = store.folder() + "/prune-marker", text = "{\"format\":\"lepton-pruning\",\"version\":1}\n";
-    write_text_file(file, text);
-    const FileHashes hashes = hash_text(text);
-    const Upload upload{kPruneMarker, file, hashes.size, hashes.sha256, hashes.md5, "application/json"};
-    held_ = store.remote().put(upload, {Condition::Kind::absent, ""});
+    // No two runs write the same: what is stored tells whose it is.
+    const std::string text =
+        fmt::format("{{\"format\":\"lepton-pruning\",\"version\":1,\"run\":{}}}\n", std::random_device{}());
+    held_ = store.put_text(kPruneMarker, text, {Condition::Kind::absent, ""});
     if (held_ || prune_under_way(store.remote().list(kPruneMarker))) return;
-    held_ = store.remote().put(upload, {});  // of a run that died
+    held_ = store.put_text(kPruneMarker, text, {});  // of a run that died
   }
   PruneMarker(const PruneMarker&) = delete;
   PruneMarker& operator=(const PruneMarker&) = delete;

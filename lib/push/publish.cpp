@@ -226,10 +226,11 @@ std::set<std::string> Publication::faults(const std::map<std::string, Upload>& s
 
 void Publication::list_when_nobody_prunes() {
   constexpr auto kPause = std::chrono::seconds(2);
-  for (;;) {
+  for (bool told = false;; told = true) {
     listing_ = store_.remote().list("");
     listed_ = true;
     if (!prune_under_way(listing_)) return;
+    if (!told && options_.warn) options_.warn(destination_ + ": another run is pruning; waiting for its end");
     if (const auto& stop = sealer_.options().stop; stop && stop()) fail(Exit::try_later, "{}: stopped", destination_);
     std::this_thread::sleep_for(kPause);
   }

@@ -19,6 +19,7 @@ class FaultyRemote : public Remote {
   explicit FaultyRemote(std::unique_ptr<Remote> inner) : inner_(std::move(inner)) {}
   std::function<void(const std::string&)> before_put = [](const std::string&) {};
   std::function<std::string(const Upload&)> instead = [](const Upload& u) { return u.file; };  // "" = lost
+  std::vector<std::string> deny_after_arrival;  // keys whose puts are done and said not to be
   std::map<std::string, int> calls;
 
   std::optional<StoredObject> get(const std::string& key, const std::string& file) override {
@@ -32,7 +33,10 @@ class FaultyRemote : public Remote {
   bool put(const Upload& upload, const Condition& condition) override {
     ++calls["put"];
     before_put(upload.key);
-    return inner_->put(upload, condition);
+    const bool done = inner_->put(upload, condition);
+    const bool denied = std::any_of(deny_after_arrival.begin(), deny_after_arrival.end(),
+                                    [&](const std::string& key) { return upload.key.starts_with(key); });
+    return done && !denied;
   }
   void put_many(std::span<const Upload> uploads) override {
     ++calls["put_many"];
@@ -161,6 +165,17 @@ TEST_F(PublishTest, APointerWhoseAnswerWasLostIsPublished) {
     fail(Exit::try_later, "the connection broke");
   };
   EXPECT_EQ(push({{"a", "1"}}).state, "pushed");
+}
+
+// As after a retry: the first try arrived, the second finds the condition not met.
+TEST_F(PublishTest, APutThatArrivedAfterAllIsNoLostRace) {
+  remote_->deny_after_arrival = {"releases/", "pruning.json"};
+  publishing_.keep = 1;
+  publishing_.grace_seconds = 0;
+  EXPECT_EQ(push({{"a", "1"}}).state, "pushed");
+  EXPECT_EQ(push({{"a", "2"}}).state, "pushed");
+  EXPECT_EQ(stored_objects(), 1);
+  EXPECT_FALSE(fs::exists(path("out/pruning.json")));
 }
 
 TEST_F(PublishTest, MendsWhatIsDamagedThere) {

@@ -27,10 +27,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLockName = ".lepton-lock";
 
-bool is_ours(const std::string& name) {  // the lock, and temporaries of AtomicFile
-  return name.starts_with('.') && name.find(".lepton-") != std::string::npos;
-}
-
 void copy_file(const std::string& from, int to, const std::string& name) {
   const FileDescriptor source = open_input(from);
   copy_to(source.get(), to, name);
@@ -133,7 +129,7 @@ class DirectoryRemote : public Remote {
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
       const std::string path = entry->path().string(), key = path.substr(root_.size());
       struct stat status{};
-      if (is_ours(entry->path().filename().string()) || ::stat(path.c_str(), &status) != 0) continue;
+      if (is_own_leftover(entry->path().filename().string()) || ::stat(path.c_str(), &status) != 0) continue;
       std::error_code ignored;
       if (S_ISDIR(status.st_mode) && !entry->is_symlink(ignored)) list_folder(entry->path(), prefix, objects);
       if (!S_ISREG(status.st_mode) || !key.starts_with(prefix)) continue;

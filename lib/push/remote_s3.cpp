@@ -26,7 +26,7 @@ std::string endpoint() {
 
 ClientTraits traits(const std::string& bucket) {
   return {"aws",
-          "pip install awscli, 1.36 or later, or version 2.22 or later",
+          "pip install awscli",
           "aws configure, or aws sso login",
           "aws s3 mb s3://" + bucket,
           {{"AWS_MAX_ATTEMPTS", "1"}, {"AWS_PAGER", ""}},

@@ -20,34 +20,34 @@ class RetryingRemote : public Remote {
       : remote_(std::move(remote)), retries_(retries), stop_(std::move(stop)), first_pause_(first_pause) {}
 
   std::optional<StoredObject> get(const std::string& key, const std::string& file) override {
-    return patiently([&](int) { return remote_->get(key, file); });
+    return patiently([&] { return remote_->get(key, file); });
   }
   void get_many(std::span<const Download> downloads) override {
-    patiently([&](int) { remote_->get_many(downloads); });
+    patiently([&] { remote_->get_many(downloads); });
   }
   bool put(const Upload& upload, const Condition& condition) override {
-    return patiently([&](int tries) { return remote_->put(upload, condition) || (tries > 0 && arrived(upload)); });
+    return patiently([&] { return remote_->put(upload, condition); });
   }
   void put_many(std::span<const Upload> uploads) override {
-    patiently([&](int) { remote_->put_many(uploads); });
+    patiently([&] { remote_->put_many(uploads); });
   }
   std::vector<StoredObject> list(const std::string& prefix) override {
-    return patiently([&](int) { return remote_->list(prefix); });
+    return patiently([&] { return remote_->list(prefix); });
   }
   std::optional<StoredObject> head(const std::string& key) override {
-    return patiently([&](int) { return remote_->head(key); });
+    return patiently([&] { return remote_->head(key); });
   }
   void remove(std::span<const std::string> keys) override {
-    patiently([&](int) { remote_->remove(keys); });
+    patiently([&] { remote_->remove(keys); });
   }
   std::string public_access() override { return remote_->public_access(); }
 
  private:
   template <class Verb>
-  std::invoke_result_t<Verb, int> patiently(Verb verb) {
+  std::invoke_result_t<Verb> patiently(Verb verb) {
     for (int tries = 0;; ++tries) {
       try {
-        return verb(tries);
+        return verb();
       } catch (const Error& error) {
         if (error.status() != Exit::try_later || tries >= retries_ || !pause(tries)) throw;
       }
@@ -66,12 +66,6 @@ class RetryingRemote : public Remote {
       if (left.count() <= 0) return true;
       std::this_thread::sleep_for(std::min(left, std::chrono::duration<double>(0.1)));
     }
-  }
-
-  bool arrived(const Upload& upload) {
-    const std::optional<StoredObject> stored = remote_->head(upload.key);
-    if (!stored || stored->size != upload.size) return false;
-    return stored->sha256.empty() ? !stored->md5.empty() && stored->md5 == upload.md5 : stored->sha256 == upload.sha256;
   }
 
   std::unique_ptr<Remote> remote_;

@@ -82,21 +82,5 @@ TEST(Retry, PausesGrowAndEndWhenStopped) {
   EXPECT_EQ(patient.fake->calls, 1);
 }
 
-TEST(Retry, APutThatArrivedAfterAllIsNoLostRace) {
-  const Upload upload{"k", "f", 3, "aa", "bb", ""};
-  Patient patient(3);
-  patient.fake->put_result = false;
-  patient.fake->stored = StoredObject{"k", 3, "bb", "", "", "", 0};
-  EXPECT_FALSE(patient.remote->put(upload, {}));  // at the first try it is one
-  patient.fake->failures = 1;
-  EXPECT_TRUE(patient.remote->put(upload, {}));
-  patient.fake->failures = 1;
-  patient.fake->stored->md5 = "other";
-  EXPECT_FALSE(patient.remote->put(upload, {}));
-  patient.fake->failures = 1;
-  patient.fake->stored->sha256 = "aa";
-  EXPECT_TRUE(patient.remote->put(upload, {}));
-}
-
 }  // namespace
 }  // namespace lepton

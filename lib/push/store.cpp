@@ -115,8 +115,8 @@ std::vector<Manifest> Store::read_manifests(const std::vector<std::string>& hash
   return manifests;
 }
 
-bool Store::put_pointer(const Pointer& next, const Condition& condition) {
-  const std::string key = pointer_key(next.name), file = scratch(key + ".next"), text = pointer_text(next);
+bool Store::put_text(const std::string& key, const std::string& text, const Condition& condition) {
+  const std::string file = scratch(key + ".next");
   write_scratch(file, text);
   const FileHashes hashes = hash_text(text);
   std::exception_ptr doubt;
@@ -126,25 +126,25 @@ bool Store::put_pointer(const Pointer& next, const Condition& condition) {
     if (error.status() != Exit::try_later) throw;
     doubt = std::current_exception();
   }
-  // A put whose answer was lost and was tried again is refused because of itself.
-  const std::optional<Published> now = read_pointer(next.name);
-  if (now && now->text == text) return true;
+  const std::string back = scratch(key);
+  if (remote_.get(key, back) && read_text_file(back) == text) return true;
   if (doubt) std::rethrow_exception(doubt);
   return false;
 }
 
 bool Store::replace_pointer(const std::optional<Published>& before, const Pointer& next,
                             const std::vector<StoredObject>* listing) {
-  if (!before) return put_pointer(next, {Condition::Kind::absent, ""});
+  const std::string key = pointer_key(next.name), text = pointer_text(next);
+  if (!before) return put_text(key, text, {Condition::Kind::absent, ""});
   std::string tag = before->tag;
   if (tag.empty()) {
     std::vector<StoredObject> own;
     if (!listing) own = remote_.list("releases/");
-    const StoredObject* object = find_key(listing ? *listing : own, pointer_key(next.name));
+    const StoredObject* object = find_key(listing ? *listing : own, key);
     if (!object || object->tag.empty() || !is_of_text(*object, before->text)) return false;
     tag = object->tag;
   }
-  return put_pointer(next, {Condition::Kind::unchanged, tag});
+  return put_text(key, text, {Condition::Kind::unchanged, tag});
 }
 
 }  // namespace lepton

@@ -43,6 +43,9 @@ class Store {
   std::vector<Pointer> read_pointers(const std::vector<StoredObject>& listing);
   std::vector<Manifest> read_manifests(const std::vector<std::string>& hashes);
 
+  // A small text on a condition: false if another writer was faster. What is stored tells a put whose answer was lost,
+  // and which a second try then finds done, from a lost race.
+  bool put_text(const std::string& key, const std::string& text, const Condition& condition);
   // Puts the pointer in place of `before` (nothing: it must not exist yet). False if another writer was faster.
   bool replace_pointer(const std::optional<Published>& before, const Pointer& next,
                        const std::vector<StoredObject>* listing = nullptr);
@@ -50,7 +53,6 @@ class Store {
  private:
   std::string scratch(const std::string& key) const;
   Manifest check_manifest(const std::string& file, const std::string& hash) const;
-  bool put_pointer(const Pointer& next, const Condition& condition);
 
   Remote& remote_;
   std::string text_, folder_;

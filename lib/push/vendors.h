@@ -18,6 +18,9 @@ std::string object_text(const Destination& destination, const std::string& key);
 // The prefix and the key; Error(integrity) for a key that would leave the prefix or that a client would not take as is.
 std::string full_key(const Destination& destination, const std::string& key);
 
+// A lock, or a file that an output or a pull has not finished: never published, never listed.
+bool is_own_leftover(const std::string& name);
+
 // work(0) ... work(count - 1) on at most `threads` threads; after the first error no further one begins, and it is
 // thrown.
 void in_parallel(size_t count, int threads, const std::function<void(size_t)>& work);

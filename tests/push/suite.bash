@@ -217,17 +217,17 @@ counts() {
   echo changed >art/1
   PATH=$PWD/wrap:$PATH lepton-push art "$dest" >/dev/null
   cat calls
-  [ "$(wc -l <calls)" -le 7 ]
+  [ "$(wc -l <calls)" -le 7 ] && [ "$(wc -l <calls)" -ge 4 ]
   : >calls
   PATH=$PWD/wrap:$PATH lepton-push art "$dest" | grep -q unchanged
-  [ "$(wc -l <calls)" -le 2 ]
+  [ "$(wc -l <calls)" -le 2 ] && [ "$(wc -l <calls)" -ge 1 ]
 }
 
 refuses() {
   echo x >model
   run lepton-push model "$nowhere"
   expect 5 "$nowhere"
-  [[ $output == *bucket* || $output == *container* ]]
+  [[ $output == *"there is no such bucket"* ]]
   mkdir empty
   run env PATH="$(dirname "$(command -v lepton-push)"):$PWD/empty" "$(command -v lepton-push)" model "$dest"
   expect 2 "no $clients in PATH"
