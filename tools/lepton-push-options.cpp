@@ -2,6 +2,11 @@
 
 #include <CLI/App.hpp>
 
+#include "base/error.h"
+#include "base/text.h"
+#include "push/manifest.h"
+#include "push/remote.h"
+
 namespace lepton {
 namespace {
 
@@ -102,6 +107,52 @@ void add_push_options(CommandLine& line, PushCommand& c) {
   add_modes(line.app(), c);
   add_privacy(line.app(), c);
   add_running(line.app(), c);
+}
+
+bool is_push(const PushCommand& c) { return !c.pull && !c.list && !c.status && !c.verify && !c.rollback; }
+
+std::vector<std::string> sort_operands(PushCommand& c) {
+  std::vector<std::string> destinations;
+  std::vector<std::string> files;
+  for (std::string& operand : c.operands) {
+    const bool remote = c.to.empty() && (!is_push(c) || names_destination(operand));
+    (remote ? destinations : files).push_back(std::move(operand));
+  }
+  destinations.insert(destinations.end(), c.to.begin(), c.to.end());
+  if (destinations.empty() && !files.empty()) {
+    destinations.push_back(std::move(files.back()));
+    files.pop_back();
+  }
+  c.operands = std::move(files);
+  return destinations;
+}
+
+void check_push_command(const PushCommand& c, const std::vector<std::string>& destinations) {
+  const int modes = c.pull + c.list + c.status + c.verify + c.rollback;
+  if (modes > 1) fail(Exit::usage, "--pull, --list, --status, --verify and --rollback are one at a time");
+  if (destinations.empty()) fail(Exit::usage, "no destination given; see --help");
+  if (c.pull && (c.output.empty() || destinations.size() != 1)) {
+    fail(Exit::usage, "--pull takes one destination and a folder: lepton-push --pull DEST -o DIR");
+  }
+  if (!c.pull && !c.output.empty()) fail(Exit::usage, "-o goes with --pull; name destinations as operands");
+  const bool inputs = !c.operands.empty() || !c.files_from.empty() || !c.files0_from.empty();
+  if (is_push(c) && !inputs) fail(Exit::usage, "no files given for {}; see --help", destinations.front());
+  if (!is_push(c) && inputs) fail(Exit::usage, "files are given only when pushing");
+  if (!is_release_name(c.release)) {
+    fail(Exit::usage, "--name {}: a name is up to 64 letters, digits, '.', '_' or '-'", c.release);
+  }
+  const auto number = parse_int(c.require);
+  if (c.require != "all" && c.require != "any" && (!number || *number < 1)) {
+    fail(Exit::usage, "--require {}: expected all, any or a number", c.require);
+  }
+  const bool seals = !c.recipients.empty() || !c.recipient_files.empty() || !c.sign_key.empty();
+  if (c.dry_run && (seals || !is_push(c))) {
+    fail(Exit::usage, "--dry-run goes with a push without encryption and signature");
+  }
+  if (!c.sse.empty() && !(c.sse.starts_with("kms:") && c.sse.size() > 4)) {
+    fail(Exit::usage, "--sse {}: expected kms:KEY", c.sse);
+  }
+  for (const std::string& d : destinations) parse_destination(d);
 }
 
 }  // namespace lepton

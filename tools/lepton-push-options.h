@@ -22,4 +22,12 @@ struct PushCommand {
 
 void add_push_options(CommandLine& line, PushCommand& command);
 
+bool is_push(const PushCommand& command);  // not one of the modes that read or roll back
+
+// Takes the destinations out of the operands: what has a scheme is one; where nothing has, the last operand.
+std::vector<std::string> sort_operands(PushCommand& command);
+
+// Error(usage) for what does not go together.
+void check_push_command(const PushCommand& command, const std::vector<std::string>& destinations);
+
 }  // namespace lepton

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <ctime>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
@@ -13,8 +12,8 @@
 #include "cli/inputs.h"
 #include "cli/lock.h"
 #include "cli/signals.h"
-#include "io/rows.h"
 #include "lepton-push-options.h"
+#include "lepton-push-output.h"
 #include "push/collect.h"
 #include "push/process.h"
 #include "push/publish.h"
@@ -25,14 +24,6 @@
 
 namespace lepton {
 namespace {
-
-// What became of one destination.
-struct Outcome {
-  std::string state = "failed";
-  int64_t objects = 0, bytes = 0;
-  std::string manifest, script, text;
-  Exit status = Exit::ok;
-};
 
 struct Job {
   const PushCommand& command;
@@ -69,51 +60,6 @@ SealOptions seal_options(const PushCommand& c) {
   return seal;
 }
 
-bool is_push(const PushCommand& c) { return !c.pull && !c.list && !c.status && !c.verify && !c.rollback; }
-
-// Files and destinations apart: what has a scheme is a destination; where nothing has, the last operand.
-void sort_operands(PushCommand& c, std::vector<std::string>& destinations) {
-  std::vector<std::string> files;
-  for (std::string& operand : c.operands) {
-    const bool remote = c.to.empty() && (!is_push(c) || names_destination(operand));
-    (remote ? destinations : files).push_back(std::move(operand));
-  }
-  destinations.insert(destinations.end(), c.to.begin(), c.to.end());
-  if (destinations.empty() && !files.empty()) {
-    destinations.push_back(std::move(files.back()));
-    files.pop_back();
-  }
-  c.operands = std::move(files);
-}
-
-void check_command(const PushCommand& c, const std::vector<std::string>& destinations) {
-  const int modes = c.pull + c.list + c.status + c.verify + c.rollback;
-  if (modes > 1) fail(Exit::usage, "--pull, --list, --status, --verify and --rollback are one at a time");
-  if (destinations.empty()) fail(Exit::usage, "no destination given; see --help");
-  if (c.pull && (c.output.empty() || destinations.size() != 1)) {
-    fail(Exit::usage, "--pull takes one destination and a folder: lepton-push --pull DEST -o DIR");
-  }
-  if (!c.pull && !c.output.empty()) fail(Exit::usage, "-o goes with --pull; name destinations as operands");
-  const bool inputs = !c.operands.empty() || !c.files_from.empty() || !c.files0_from.empty();
-  if (is_push(c) && !inputs) fail(Exit::usage, "no files given for {}; see --help", destinations.front());
-  if (!is_push(c) && inputs) fail(Exit::usage, "files are given only when pushing");
-  if (!is_release_name(c.release)) {
-    fail(Exit::usage, "--name {}: a name is up to 64 letters, digits, '.', '_' or '-'", c.release);
-  }
-  const auto number = parse_int(c.require);
-  if (c.require != "all" && c.require != "any" && (!number || *number < 1)) {
-    fail(Exit::usage, "--require {}: expected all, any or a number", c.require);
-  }
-  const bool seals = !c.recipients.empty() || !c.recipient_files.empty() || !c.sign_key.empty();
-  if (c.dry_run && (seals || !is_push(c))) {
-    fail(Exit::usage, "--dry-run goes with a push without encryption and signature");
-  }
-  if (!c.sse.empty() && !(c.sse.starts_with("kms:") && c.sse.size() > 4)) {
-    fail(Exit::usage, "--sse {}: expected kms:KEY", c.sse);
-  }
-  for (const std::string& d : destinations) parse_destination(d);
-}
-
 std::vector<LocalFile> collect_files(const PushCommand& c, const CommonOptions& common) {
   std::vector<std::string> listed;
   if (!c.files_from.empty()) listed = read_names(c.files_from, '\n');
@@ -139,49 +85,6 @@ Outcome outcome_of(const PublishResult& r) {
 }
 
 Outcome outcome_of(const PullResult& r) { return {r.state, r.objects, r.bytes, r.manifest, {}, {}, Exit::ok}; }
-
-std::string list_text(const Published& published, bool json) {
-  if (!published.known) fail(Exit::usage, "the release is encrypted; give the secret key with --identity FILE");
-  std::string text;
-  for (const ManifestFile& f : published.manifest.files) {
-    if (json) {
-      text +=
-          nlohmann::json({{"name", f.name}, {"size", f.size}, {"sha256", f.sha256}, {"type", f.type}}).dump() + "\n";
-    } else {
-      text += tsv_row(std::vector<std::string>{f.name, std::to_string(f.size), f.sha256, f.type});
-    }
-  }
-  return text;
-}
-
-std::string status_text(Store& store, const std::string& destination, bool json) {
-  std::string text;
-  for (const Pointer& pointer : store.read_pointers(store.remote().list("releases/"))) {
-    for (size_t i = 0; i < pointer.releases.size(); ++i) {
-      const Release& r = pointer.releases[i];
-      if (json) {
-        text += nlohmann::json({{"destination", destination},
-                                {"name", pointer.name},
-                                {"back", i},
-                                {"time", r.time},
-                                {"objects", r.objects},
-                                {"bytes", r.bytes},
-                                {"manifest", r.manifest},
-                                {"encrypted", r.encrypted},
-                                {"signed", !r.signature.empty()}})
-                    .dump() +
-                "\n";
-      } else {
-        const std::string marks =
-            std::string(r.encrypted ? "encrypted" : "plain") + (r.signature.empty() ? "" : ",signed");
-        text +=
-            tsv_row(std::vector<std::string>{destination, pointer.name, std::to_string(i), r.time,
-                                             std::to_string(r.objects), std::to_string(r.bytes), r.manifest, marks});
-      }
-    }
-  }
-  return text;
-}
 
 Outcome work(const Job& job, Store& store, const std::string& destination, Sealer& sealer, std::string& script) {
   const PushCommand& c = job.command;
@@ -247,28 +150,6 @@ Outcome attend(const Job& job, size_t index, Sealer& sealer) {
   return outcome;
 }
 
-std::string result_line(const std::string& destination, const Outcome& o, bool json) {
-  if (json) {
-    return nlohmann::json({{"destination", destination},
-                           {"state", o.state},
-                           {"objects", o.objects},
-                           {"bytes", o.bytes},
-                           {"manifest", o.manifest}})
-               .dump() +
-           "\n";
-  }
-  return tsv_row(
-      std::vector<std::string>{destination, o.state, std::to_string(o.objects), std::to_string(o.bytes), o.manifest});
-}
-
-void print_script(const Job& job, const std::vector<Outcome>& outcomes) {
-  print("set -eu\n" + shell_quoted({"mkdir", "-p", job.scratch.path()}) + "\ntrap " +
-        shell_quoted(shell_quoted({"rm", "-rf", job.scratch.path()})) + " EXIT\n");
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    print("\n# " + escape_tsv(job.destinations[i]) + ": " + outcomes[i].state + "\n" + outcomes[i].script);
-  }
-}
-
 Exit decide(const PushCommand& c, const std::vector<Outcome>& outcomes) {
   const auto good = [](const Outcome& o) { return o.status == Exit::ok; };
   const int64_t successes = std::count_if(outcomes.begin(), outcomes.end(), good);
@@ -279,9 +160,8 @@ Exit decide(const PushCommand& c, const std::vector<Outcome>& outcomes) {
 }
 
 Exit run(PushCommand& command, const CommonOptions& common) {
-  std::vector<std::string> destinations;
-  sort_operands(command, destinations);
-  check_command(command, destinations);
+  std::vector<std::string> destinations = sort_operands(command);
+  check_push_command(command, destinations);
   const Lock lock(common.lock, common.lock_wait);
   std::vector<LocalFile> files;
   if (is_push(command)) files = collect_files(command, common);
@@ -300,7 +180,7 @@ Exit run(PushCommand& command, const CommonOptions& common) {
   }
   for (std::thread& t : crew) t.join();
   if (command.dry_run) {
-    print_script(job, outcomes);
+    print(script_text(job.scratch.path(), job.destinations, outcomes));
   } else {
     for (size_t i = 0; i < outcomes.size(); ++i) {
       const bool told = command.list || command.status;
