@@ -1,88 +1,96 @@
-"""PyTorch's side of scripts/bench: NET MODE BATCH THREADS VARIANT; measures for S seconds at each line "S" on stdin.
+"""PyTorch's side of scripts/bench: NET MODE PRECISION THREADS VARIANT DUMP; measures for S seconds at each line "S".
 
-NET textbook|cnn6|resnet9|speed94, MODE train|infer, VARIANT plain|channels_last|compile. Prints images a second.
+MODE train|infer|latency, PRECISION fp32|bf16 (autocast), VARIANT plain|channels_last|compile. Prints "ready VERSION
+DIFFERENCE", the largest relative difference of logits, or of the first losses, from those in DUMP; then images a second,
+or the median microseconds of one call (latency).
 """
+import contextlib
+import statistics
 import sys
 import time
 
+import numpy
 import torch
 from torch import nn
 
-
-def block(cin, cout, act=nn.ReLU):
-    return [nn.Conv2d(cin, cout, 3, padding=1, bias=False), nn.BatchNorm2d(cout), act()]
+from torch_nets import inputs, load, network, read_dump
 
 
-class Residual(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.body = nn.Sequential(*block(width, width), *block(width, width))
+class Muon(torch.optim.Optimizer):
+    """Jordan et al. 2024, as lib/kernels/optimizer.h states it: for 4-axis kernels."""
 
-    def forward(self, x):
-        return x + self.body(x)
+    def __init__(self, kernels, lr, momentum, decay):
+        super().__init__(kernels, {"lr": lr, "momentum": momentum, "decay": decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for kernel in group["params"]:
+                state = self.state[kernel]
+                if not state:
+                    state["velocity"] = torch.zeros_like(kernel)
+                velocity = state["velocity"].mul_(group["momentum"]).add_(kernel.grad)
+                x = kernel.grad.add(velocity, alpha=group["momentum"]).reshape(len(kernel), -1)
+                x = x / (x.norm() + 1e-7)
+                if x.shape[0] > x.shape[1]:
+                    x = x.T
+                for _ in range(3):
+                    square = x @ x.T
+                    x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+                if x.shape[0] != len(kernel):
+                    x = x.T
+                kernel.mul_(len(kernel) ** 0.5 / kernel.norm() * (1 - group["lr"] * group["decay"]))
+                kernel.add_(x.reshape(kernel.shape), alpha=-group["lr"])
 
 
-def network(name):
-    if name == "textbook":
-        return nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8192, 10))
-    if name == "cnn6":
-        layers, cin = [], 3
-        for width in (32, 64, 128):
-            layers += block(cin, width) + block(width, width) + [nn.MaxPool2d(2)]
-            cin = width
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
-    if name == "resnet9":
-        return nn.Sequential(
-            *block(3, 64), *block(64, 128), nn.MaxPool2d(2), Residual(128),
-            *block(128, 256), nn.MaxPool2d(2), *block(256, 512), nn.MaxPool2d(2), Residual(512),
-            nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(512, 10))
-    if name == "speed94":
-        whiten = nn.Conv2d(3, 24, 2)
-        whiten.weight.requires_grad_(False)
-        layers, cin = [whiten, nn.GELU()], 24
-        for width in (64, 256, 256):
-            layers += [nn.Conv2d(cin, width, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(width), nn.GELU()]
-            layers += block(width, width, nn.GELU)
-            cin = width
-        return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False))
-    raise SystemExit(f"torch_engine: no network '{name}'")
+def optimizers(net, muon):
+    trained = [p for p in net.parameters() if p.requires_grad]
+    kernels = [p for p in trained if muon and p.dim() == 4]
+    rest = [p for p in trained if not (muon and p.dim() == 4)]
+    sgd = torch.optim.SGD(rest, lr=1e-3, momentum=0.85 if muon else 0.9, nesterov=True, weight_decay=5e-4)
+    return [sgd] + ([Muon(kernels, 0.01, 0.9, 5e-4)] if kernels else [])
 
 
 def main():
-    name, mode, batch, threads, variant = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    name, mode, precision, threads, variant, path = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:]
     torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    net = network(name)
-    x = torch.randn(batch, 3, 32, 32)
-    y = torch.randint(0, 10, (batch,))
+    dump = read_dump(path)
+    net, x, y = load(network(name), dump), inputs(dump), torch.from_numpy(dump["labels"].astype(numpy.int64))
     if variant == "channels_last":
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     call = torch.compile(net) if variant == "compile" else net
+    autocast = torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
     if mode == "train":
         net.train()
-        trained = [p for p in net.parameters() if p.requires_grad]
-        optimizer = torch.optim.SGD(trained, lr=1e-3, momentum=0.9, nesterov=True, weight_decay=5e-4)
+        chosen = optimizers(net, name == "speed94")
 
         def step():
-            loss = nn.functional.cross_entropy(call(x), y)
-            optimizer.zero_grad(set_to_none=True)
+            with autocast:
+                loss = nn.functional.cross_entropy(call(x), y)
+            net.zero_grad(set_to_none=True)
             loss.backward()
-            optimizer.step()
+            for optimizer in chosen:
+                optimizer.step()
+            return loss
+
+        found, expected = numpy.array([float(step().detach()) for _ in range(3)]), dump["losses"]
     else:
         net.eval()
 
         def step():
-            with torch.inference_mode():
-                call(x)
-    for _ in range(3):
-        step()
-    print("ready", torch.__version__, flush=True)
+            with torch.inference_mode(), autocast:
+                return call(x)
+
+        found, expected = [step() for _ in range(3)][-1].float().numpy(), dump["logits"]
+    print("ready", torch.__version__, float(numpy.abs(found - expected).max() / numpy.abs(expected).max()), flush=True)
     for line in sys.stdin:
-        seconds, steps, begun = float(line), 0, time.perf_counter()
-        while time.perf_counter() - begun < seconds:
+        seconds, times, begun = float(line), [], time.perf_counter()
+        while not times or time.perf_counter() - begun < seconds:
+            one = time.perf_counter()
             step()
-            steps += 1
-        print(steps * batch / (time.perf_counter() - begun), flush=True)
+            times.append(time.perf_counter() - one)
+        whole = time.perf_counter() - begun
+        print(1e6 * statistics.median(times) if mode == "latency" else len(times) * len(x) / whole, flush=True)
 
 
 main()

@@ -1,0 +1,68 @@
+"""ONNX Runtime's or OpenVINO's side of scripts/bench: NET MODE PRECISION THREADS onnxruntime|openvino DUMP.
+
+MODE infer|latency. The network comes from PyTorch through ONNX, with the weights in DUMP. Speaks as torch_engine.py does.
+"""
+import io
+import statistics
+import sys
+import time
+import warnings
+
+import numpy
+import torch
+
+from torch_nets import inputs, load, network, read_dump
+
+
+def exported(name, dump, x):
+    target = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(load(network(name), dump).eval(), (x,), target, input_names=["x"], output_names=["y"], dynamo=False)
+    return target.getvalue()
+
+
+def onnxruntime_call(model, x, threads, precision):
+    import onnxruntime
+    if precision != "fp32":
+        raise SystemExit(f"bench: ONNX Runtime has no {precision} on CPUs")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.__version__, lambda: session.run(None, {"x": x})[0]
+
+
+def openvino_call(model, x, threads, precision):
+    import openvino
+    core = openvino.Core()
+    hints = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
+             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32"}
+    request = core.compile_model(core.read_model(model, b""), "CPU", hints).create_infer_request()
+    tensor = openvino.Tensor(x, shared_memory=True)
+
+    def call():
+        request.infer([tensor])
+        return request.get_output_tensor().data
+
+    return openvino.__version__.split("-")[0], call
+
+
+def main():
+    name, mode, precision, threads, runtime, path = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:]
+    dump = read_dump(path)
+    x = inputs(dump)
+    make = {"onnxruntime": onnxruntime_call, "openvino": openvino_call}[runtime]
+    version, call = make(exported(name, dump, x), x.numpy(), threads, precision)
+    found, expected = [call() for _ in range(3)][-1], dump["logits"]
+    print("ready", version, float(numpy.abs(found - expected).max() / numpy.abs(expected).max()), flush=True)
+    for line in sys.stdin:
+        seconds, times, begun = float(line), [], time.perf_counter()
+        while not times or time.perf_counter() - begun < seconds:
+            one = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - one)
+        whole = time.perf_counter() - begun
+        print(1e6 * statistics.median(times) if mode == "latency" else len(times) * len(x) / whole, flush=True)
+
+
+main()
