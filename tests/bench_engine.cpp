@@ -67,7 +67,8 @@ class Bench {
     options_.optimizer.kind = muon_ ? OptimizerKind::muon : OptimizerKind::sgd;
     images_.resize(static_cast<size_t>(batch * kInput.elements()));
     labels_.resize(static_cast<size_t>(batch));
-    for (size_t i = 0; i < images_.size(); ++i) images_[i] = static_cast<uint8_t>(random4(1, Stream::sample, 0, i).v[0]);
+    for (size_t i = 0; i < images_.size(); ++i)
+      images_[i] = static_cast<uint8_t>(random4(1, Stream::sample, 0, i).v[0]);
     for (size_t i = 0; i < labels_.size(); ++i) labels_[i] = static_cast<int32_t>(i % kClasses);
     logits_.resize(labels_.size() * static_cast<size_t>(kClasses));
     refs_ = parameters_of(graph_);

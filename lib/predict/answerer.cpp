@@ -3,13 +3,6 @@
 #include "base/error.h"
 
 namespace lepton {
-namespace {
-
-// Below this, one thread answers one sample sooner than two that must first meet.
-constexpr int64_t kAloneFlops = 10'000'000;
-
-}  // namespace
-
 Answerer::Answerer(const Predictor& predictor, NodeId node, int64_t batch, std::string device, int threads)
     : predictor_(predictor),
       node_(node),
@@ -19,10 +12,7 @@ Answerer::Answerer(const Predictor& predictor, NodeId node, int64_t batch, std::
       threads_(threads) {}
 
 Engine& Answerer::single() {
-  if (!single_) {
-    const bool alone = predictor_.graph.forward_flops() < kAloneFlops;
-    single_ = predictor_.compile_for(1, device_, alone ? 1 : threads_);
-  }
+  if (!single_) single_ = predictor_.compile_for(1, device_, threads_);
   return *single_;
 }
 

@@ -5,11 +5,38 @@
 
 #include "base/error.h"
 #include "engine/cpu/conv_pd.h"
+#include "engine/cpu/threads.h"
+#include "engine/cpu/winograd.h"
 
 namespace lepton::cpu {
 namespace {
 
 using dnnl::memory;
+
+struct Folded {
+  std::vector<float> weights, bias;  // HWIO, [outputs]
+};
+
+// The convolution's kernel and bias, with those of the batch-norm behind it taken in if the step holds one.
+Folded fold(const Graph& graph, const Step& step, const ParameterSet& parameters) {
+  const Node& conv = graph.nodes[static_cast<size_t>(step.node)];
+  Folded folded{parameters.at(conv.name + "/kernel").values, {}};
+  std::vector<float>&weights = folded.weights, &bias = folded.bias;
+  bias.assign(static_cast<size_t>(conv.parameters[0].shape[3]), 0.0F);
+  if (const NamedTensor* b = parameters.find(conv.name + "/bias")) bias = b->values;
+  if (step.norm < 0) return folded;
+  const Node& norm = graph.nodes[static_cast<size_t>(step.norm)];
+  const auto values = [&](const char* role) { return parameters.at(norm.name + "/" + role).values; };
+  const std::vector<float> gamma = values("gamma"), beta = values("beta"), mean = values("mean"),
+                           variance = values("variance");
+  std::vector<double> factor(bias.size());
+  for (size_t c = 0; c < bias.size(); ++c) {
+    factor[c] = gamma[c] / std::sqrt(static_cast<double>(variance[c]) + static_cast<double>(norm.attributes.epsilon));
+    bias[c] = static_cast<float>((bias[c] - mean[c]) * factor[c] + beta[c]);
+  }
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(weights[i] * factor[i % bias.size()]);
+  return folded;
+}
 
 class InferenceConv : public Op {
  public:
@@ -23,18 +50,13 @@ class InferenceConv : public Op {
   }
 
   void load(const Graph& graph, const Step& step, const ParameterSet& parameters) {
-    const Node& conv = graph.nodes[static_cast<size_t>(step.node)];
-    const Parameter& kernel = conv.parameters[0];
-    std::vector<float> weights = parameters.at(conv.name + "/kernel").values;
-    const size_t channels = static_cast<size_t>(kernel.shape[3]);
-    std::vector<float> bias(channels, 0.0F);
-    if (const NamedTensor* b = parameters.find(conv.name + "/bias")) bias = b->values;
-    if (step.norm >= 0) fold(graph.nodes[static_cast<size_t>(step.norm)], parameters, weights, bias);
+    const Shape& kernel = graph.nodes[static_cast<size_t>(step.node)].parameters[0].shape;
+    const Folded folded = fold(graph, step, parameters);
     const Packing packing = pack_conv(forward_.pd.weights_desc());
     weights_ = AlignedFloats(packing.size);
-    pack(packing, kernel.shape, weights.data(), weights_.data());
-    bias_ = AlignedFloats(padded_channels(kernel.shape[3]));
-    std::copy(bias.begin(), bias.end(), bias_.data());
+    pack(packing, kernel, folded.weights.data(), weights_.data());
+    bias_ = AlignedFloats(padded_channels(kernel[3]));
+    std::copy(folded.bias.begin(), folded.bias.end(), bias_.data());
   }
 
   void bind(const Arena& arena) override {
@@ -51,25 +73,55 @@ class InferenceConv : public Op {
   std::string describe() const override { return forward_.pd.impl_info_str(); }
 
  private:
-  static void fold(const Node& norm, const ParameterSet& parameters, std::vector<float>& weights,
-                   std::vector<float>& bias) {
-    const auto values = [&](const char* role) { return parameters.at(norm.name + "/" + role).values; };
-    const std::vector<float> gamma = values("gamma"), beta = values("beta"), mean = values("mean"),
-                             variance = values("variance");
-    std::vector<double> factor(bias.size());
-    for (size_t c = 0; c < bias.size(); ++c) {
-      factor[c] = gamma[c] / std::sqrt(static_cast<double>(variance[c]) + static_cast<double>(norm.attributes.epsilon));
-      bias[c] = static_cast<float>((bias[c] - mean[c]) * factor[c] + beta[c]);
-    }
-    for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(weights[i] * factor[i % bias.size()]);
-  }
-
   int in_, out_;
   ForwardPd forward_;
   int scratch_;
   AlignedFloats weights_, bias_;
   dnnl::convolution_forward primitive_;
   std::unordered_map<int, memory> args_;
+};
+
+class InferenceWinograd : public Op {
+ public:
+  InferenceWinograd(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in, const Value& out,
+                    Arena& arena, const ParameterSet& parameters)
+      : shape_{spec.in, spec.out, spec.attributes.pad_top, spec.attributes.pad_left},
+        batch_(spec.batch),
+        act_(spec.act),
+        threads_(thread_count()),
+        in_(in.buffer),
+        out_(out.buffer),
+        scratch_(arena.add(winograd_scratch(shape_, batch_, threads_))) {
+    node = step.node;
+    forward_buffers = {in_, out_, scratch_};
+    const Folded folded = fold(graph, step, parameters);
+    const std::vector<float> packed = pack_winograd(folded.weights, spec.in.c, spec.out.c);
+    weights_ = AlignedFloats(std::ssize(packed));
+    std::copy(packed.begin(), packed.end(), weights_.data());
+    bias_ = AlignedFloats(padded_channels(spec.out.c));
+    std::copy(folded.bias.begin(), folded.bias.end(), bias_.data());
+  }
+
+  void bind(const Arena& arena) override {
+    x_ = arena.at(in_);
+    y_ = arena.at(out_);
+    work_ = arena.at(scratch_);
+  }
+  void forward(const Run& run) override {
+    winograd(shape_, run.n, x_, weights_.data(), bias_.data(), act_, y_, work_, threads_);
+    std::fill_n(y_ + run.n * shape_.out.sample(), (batch_ - run.n) * shape_.out.sample(), 0.0F);
+  }
+  std::string describe() const override { return "winograd:" + std::string(simd().name); }
+
+ private:
+  WinogradShape shape_;
+  int64_t batch_;
+  Act act_;
+  int threads_;
+  int in_, out_, scratch_;
+  AlignedFloats weights_, bias_;
+  const float* x_ = nullptr;
+  float *y_ = nullptr, *work_ = nullptr;
 };
 
 }  // namespace
@@ -88,6 +140,9 @@ bool winograd_pays(const ConvSpec& spec) {
 
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,
                                         const Value& out, Arena& arena, const ParameterSet& parameters) {
+  if (fused_winograd_pays(spec)) {
+    return std::make_unique<InferenceWinograd>(spec, graph, step, in, out, arena, parameters);
+  }
   auto op = std::make_unique<InferenceConv>(spec, step, in, out, arena);
   op->load(graph, step, parameters);
   return op;

@@ -12,6 +12,9 @@ namespace lepton {
 namespace cpu {
 namespace {
 
+// A batch of less is answered sooner by one thread than by several that must first meet.
+constexpr double kAloneFlops = 1e7;
+
 class CpuEngine : public Engine {
  public:
   CpuEngine(const Graph& graph, const EngineOptions& options, Communicator* communicator)
@@ -20,7 +23,9 @@ class CpuEngine : public Engine {
       fail(Exit::device, "cpu: only fp32 is built; use --precision fp32");
     }
     if (options.batch < 1) fail(Exit::usage, "cpu: a batch of {}; at least 1 is needed", options.batch);
-    const ThreadScope scope(options.threads);
+    const bool small = static_cast<double>(options.batch) * static_cast<double>(graph.forward_flops()) < kAloneFlops;
+    if (!options.training && small) options_.threads = 1;
+    const ThreadScope scope(options_.threads);
     threads_ = thread_count();
     if (!options.training) return;
     parameters_ = std::make_unique<Parameters>(graph_);
@@ -185,7 +190,7 @@ class CpuEngine : public Engine {
   }
 
   const Graph graph_;
-  const EngineOptions options_;
+  EngineOptions options_;
   Communicator* communicator_;
   int threads_ = 0;
   std::unique_ptr<Parameters> parameters_;

@@ -3,6 +3,7 @@
 // Declared here, not through omp.h: that header comes with the compiler and a checker built on another has none.
 extern "C" {
 int omp_get_max_threads();
+int omp_get_thread_num();
 void omp_set_num_threads(int threads);
 }
 
@@ -14,5 +15,7 @@ ThreadScope::ThreadScope(int threads) : before_(omp_get_max_threads()) {
 ThreadScope::~ThreadScope() { omp_set_num_threads(before_); }
 
 int thread_count() { return omp_get_max_threads(); }
+
+int thread_number() { return omp_get_thread_num(); }
 
 }  // namespace lepton::cpu

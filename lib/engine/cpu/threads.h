@@ -15,7 +15,8 @@ class ThreadScope {
   int before_;
 };
 
-int thread_count();  // of the next parallel loop
+int thread_count();   // of the next parallel loop
+int thread_number();  // of the calling thread, from 0
 
 // "GOMP_SPINCOUNT=N", how long waiting threads spin, where it was chosen here; empty where the user chose, or nobody.
 const char* spin_setting();

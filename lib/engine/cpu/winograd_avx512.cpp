@@ -1,0 +1,8 @@
+#include "engine/cpu/winograd.h"
+// The target holds for what follows only, so that no inline function of a header is compiled for it.
+#pragma GCC target("arch=x86-64-v4")
+#pragma GCC optimize("O3")
+#define LEPTON_WINOGRAD_TABLE kWinogradAvx512
+#define LEPTON_WINOGRAD_LANES 16
+#define LEPTON_WINOGRAD_ROWS 6
+#include "engine/cpu/winograd_body.h"
