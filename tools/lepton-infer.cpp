@@ -29,7 +29,8 @@ std::vector<Section> sections_of(const InferCommand& command, const Predictor& p
   std::vector<Section> sections;
   for (const std::string& input : command.inputs) {
     const std::string operand = local_copy(input, stop_requested);
-    if (!names_dataset(operand)) {
+    // Records on standard input are answered as they come: it is not read ahead to see what it holds.
+    if ((operand == "-" && predictor.recipe->of_records()) || !names_dataset(operand)) {
       if (sections.empty() || sections.back().dataset) sections.emplace_back();
       sections.back().names.push_back(operand);
       continue;

@@ -1,5 +1,7 @@
 #include "data/dataset.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -33,20 +35,20 @@ class FileSplit : public SplitData {
     for (size_t axis = 1; axis < x.dims.size(); ++axis) shape_.push_back(x.dims[axis]);
     chunk_ = x.chunks.empty() ? std::max<int64_t>(1, size_) : x.chunk_rows;
     const auto y = file.data.find("/" + group + "/y");
-    if (y == file.data.end() || y->second.type != H5Type::i32 || y->second.dims != std::vector<int64_t>{size_}) {
-      fail(Exit::mismatch, "{}/y: expected {} class indices", where, size_);
+    const bool regression = y != file.data.end() && y->second.type == H5Type::f32;
+    if (y == file.data.end() || (!regression && y->second.type != H5Type::i32) ||
+        y->second.dims != (regression ? std::vector<int64_t>{size_, classes} : std::vector<int64_t>{size_})) {
+      fail(Exit::mismatch, "{}/y: expected {} class indices, or rows of {} numbers", where, size_, classes);
     }
     const auto attributes = file.attributes.find("/" + group);
     if (attributes == file.attributes.end() || !attributes->second.contains("n") ||
         attributes->second.at("n") != std::variant<int64_t, std::string>(size_)) {
       fail(Exit::mismatch, "{}: its attribute n is not the {} samples it has", where, size_);
     }
-    labels_.resize(static_cast<size_t>(size_));
-    const std::vector<uint8_t> bytes = read_all(file, y->first);
-    if (!bytes.empty()) std::memcpy(labels_.data(), bytes.data(), bytes.size());
-    for (const int32_t label : labels_) {
-      if (label < -1 || label >= classes)
-        fail(Exit::mismatch, "{}/y: a class index {} of {} classes", where, label, classes);
+    if (regression) {
+      read_targets(read_floats(file, y->first), static_cast<size_t>(classes));
+    } else {
+      read_labels(read_all(file, y->first), classes, where);
     }
     ids_ = read_strings(file, "/" + group + "/id");
     const auto digests = file.data.find("/" + group + "/sha256");
@@ -67,16 +69,34 @@ class FileSplit : public SplitData {
     read_rows(file_, path_, first, count, bytes);
   }
   const std::vector<int32_t>& labels() const override { return labels_; }
+  const std::vector<float>& targets() const override { return targets_; }
   const std::string& id(int64_t index) const override { return ids_[static_cast<size_t>(index)]; }
   const Digest& digest(int64_t index) const override { return digests_[static_cast<size_t>(index)]; }
 
  private:
+  void read_labels(const std::vector<uint8_t>& bytes, int64_t classes, const std::string& where) {
+    labels_.resize(static_cast<size_t>(size_));
+    if (!bytes.empty()) std::memcpy(labels_.data(), bytes.data(), bytes.size());
+    for (const int32_t label : labels_) {
+      if (label < -1 || label >= classes)
+        fail(Exit::mismatch, "{}/y: a class index {} of {} classes", where, label, classes);
+    }
+  }
+  void read_targets(std::vector<float> values, size_t targets) {
+    targets_ = std::move(values);
+    for (size_t i = 0; i < static_cast<size_t>(size_); ++i) {
+      const auto row = std::span(targets_).subspan(i * targets, targets);
+      labels_.push_back(std::all_of(row.begin(), row.end(), [](float v) { return std::isnan(v); }) ? -1 : 0);
+    }
+  }
+
   const H5Contents& file_;
   std::string path_;
   int64_t size_ = 0, chunk_ = 1;
   Shape shape_;
   ElementType type_ = ElementType::u8;
   std::vector<int32_t> labels_;
+  std::vector<float> targets_;
   std::vector<std::string> ids_;
   std::vector<Digest> digests_;
 };
@@ -115,7 +135,10 @@ Dataset Dataset::open(const std::string& path) {
   impl->meta.classes = read_strings(file, "/meta/classes");
   impl->meta.mean = read_floats(file, "/meta/mean");
   impl->meta.std = read_floats(file, "/meta/std");
+  impl->meta.target_mean = read_floats(file, "/meta/target_mean");
+  impl->meta.target_std = read_floats(file, "/meta/target_std");
   impl->meta.recipe = read_text(file, "/meta/recipe");
+  impl->meta.parts = read_parts(file);
   impl->meta.provenance = read_text(file, "/meta/provenance");
   const std::vector<std::string> ids = read_strings(file, "/meta/errors/id"),
                                  messages = read_strings(file, "/meta/errors/message");
@@ -141,6 +164,12 @@ Dataset Dataset::open(const std::string& path) {
   for (const auto* statistic : {&impl->meta.mean, &impl->meta.std}) {
     if (!statistic->empty() && statistic->size() != channels) {
       fail(Exit::mismatch, "{}: /meta/mean and /meta/std are not for {} channels", file.name, channels);
+    }
+  }
+  const bool regression = !first->targets().empty();
+  for (const auto* statistic : {&impl->meta.target_mean, &impl->meta.target_std}) {
+    if (statistic->size() != (regression ? impl->meta.classes.size() : 0)) {
+      fail(Exit::mismatch, "{}: /meta/target_mean and /meta/target_std do not fit its targets", file.name);
     }
   }
   return Dataset(std::move(impl));

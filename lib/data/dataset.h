@@ -2,6 +2,7 @@
 // The dataset file (FORMATS: lepton-dataset, version 1): reading by chunk addresses, writing as samples come.
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,14 +25,19 @@ struct InputError {
   std::string id, message;
 };
 
+// Binary parts of a recipe, such as a tokenizer, by name.
+using RecipeParts = std::map<std::string, std::vector<uint8_t>>;
+
 // Everything of a dataset but its samples.
 struct DatasetMeta {
   std::string task = "image-classification";
-  std::vector<std::string> classes;  // order = class index, the union over all splits
-  std::vector<float> mean, std;      // per channel, in stored units, from train only
-  std::string recipe;                // JSON
-  std::string provenance;            // JSON
-  std::vector<InputError> errors;    // every input skipped, and why
+  std::vector<std::string> classes;  // order = class index, the union over all splits; regression: names of targets
+  std::vector<float> mean, std;      // per channel, band or column, in stored units, from train only
+  std::vector<float> target_mean, target_std;  // regression: per target, from train only
+  std::string recipe;                          // JSON
+  RecipeParts parts;
+  std::string provenance;          // JSON
+  std::vector<InputError> errors;  // every input skipped, and why
 };
 
 // Samples of one split. Reading is thread-safe (pread) and makes no library call.
@@ -44,7 +50,8 @@ class SplitData {
   virtual int64_t chunk_samples() const = 0;  // samples in a chunk; reads aligned to it are fastest
   // Raw bytes of samples [first, first+count), Fletcher-32 verified; Error(integrity).
   virtual void read(int64_t first, int64_t count, std::span<uint8_t> bytes) const = 0;
-  virtual const std::vector<int32_t>& labels() const = 0;
+  virtual const std::vector<int32_t>& labels() const = 0;  // regression: 0, or -1 without a target
+  virtual const std::vector<float>& targets() const = 0;   // regression: [n, targets] as stored, NaN = none; else empty
   virtual const std::string& id(int64_t index) const = 0;
   virtual const Digest& digest(int64_t index) const = 0;  // of the source bytes
 };
@@ -73,9 +80,13 @@ class Dataset {
 // labels, ids and digests need. Not thread-safe.
 class DatasetWriter {
  public:
-  DatasetWriter(const std::string& target, const Shape& sample, ElementType type);
+  // targets: how many numbers each sample has instead of a class (regression); 0 = classes.
+  DatasetWriter(const std::string& target, const Shape& sample, ElementType type, int64_t targets = 0);
   ~DatasetWriter();  // without finish(): leaves nothing
   void append(Split split, std::span<const uint8_t> x, int32_t label, const std::string& id, const Digest& digest);
+  // Regression: [targets] numbers, NaN = none.
+  void append(Split split, std::span<const uint8_t> x, std::span<const float> targets, const std::string& id,
+              const Digest& digest);
   void finish(const DatasetMeta& meta);  // statistics, classes, errors, content hash, complete=1, rename
 
  private:

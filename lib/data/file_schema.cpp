@@ -14,11 +14,14 @@ const H5Data* find(const H5Contents& file, const std::string& path) {
   return it == file.data.end() ? nullptr : &it->second;
 }
 
+constexpr std::string_view kParts = "/meta/parts/";
+
 bool is_meta(std::string_view path) {
-  constexpr std::array<std::string_view, 13> kNames = {
-      "classes",   "mean",           "std",     "recipe",      "columns",   "categories", "vocabulary", "provenance",
-      "errors/id", "errors/message", "metrics", "temperature", "thresholds"};
+  constexpr std::array<std::string_view, 15> kNames = {
+      "classes",   "mean",           "std",     "recipe",      "columns",    "categories",  "vocabulary", "provenance",
+      "errors/id", "errors/message", "metrics", "temperature", "thresholds", "target_mean", "target_std"};
   constexpr std::string_view kPrefix = "/meta/";
+  if (path.starts_with(kParts)) return true;
   return path.starts_with(kPrefix) &&
          std::find(kNames.begin(), kNames.end(), path.substr(kPrefix.size())) != kNames.end();
 }
@@ -94,6 +97,24 @@ std::vector<float> read_floats(const H5Contents& file, const std::string& path) 
   std::vector<float> values(bytes.size() / sizeof(float));
   if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
+}
+
+RecipeParts read_parts(const H5Contents& file) {
+  RecipeParts parts;
+  for (auto it = file.data.lower_bound(std::string(kParts)); it != file.data.end() && it->first.starts_with(kParts);
+       ++it) {
+    if (it->second.type != H5Type::u8 || it->second.dims.size() != 1)
+      fail(Exit::mismatch, "{}: {} is not a row of bytes", file.name, it->first);
+    parts[it->first.substr(kParts.size())] = read_all(file, it->first);
+  }
+  return parts;
+}
+
+void write_parts(H5Writer& out, const RecipeParts& parts) {
+  for (const auto& [name, bytes] : parts) {
+    const int64_t dims[] = {std::ssize(bytes)};
+    out.dataset(std::string(kParts) + name, H5Type::u8, dims, bytes, {});
+  }
 }
 
 void write_floats(H5Writer& out, const std::string& path, const std::vector<float>& values) {

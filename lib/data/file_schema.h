@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "io/hdf5.h"
 
 namespace lepton {
@@ -22,6 +23,8 @@ std::string read_text(const H5Contents& file, const std::string& path);         
 std::vector<std::string> read_strings(const H5Contents& file, const std::string& path);  // empty if absent
 std::vector<float> read_floats(const H5Contents& file, const std::string& path);         // empty if absent
 
+RecipeParts read_parts(const H5Contents& file);  // /meta/parts/NAME
+void write_parts(H5Writer& out, const RecipeParts& parts);
 void write_floats(H5Writer& out, const std::string& path, const std::vector<float>& values);
 // Root attributes; complete = 1 is the last thing written.
 void finish_format(H5Writer& out, const std::string& format, const std::string& task,

@@ -116,6 +116,33 @@ void use_dataset(const std::string& file) {
 
 bool refused(const Outcome& outcome) { return outcome.status == Exit::integrity || outcome.status == Exit::mismatch; }
 
+TEST_F(DataFileTest, TargetsAndPartsRoundTrip) {
+  {
+    DatasetWriter writer(path("r.h5"), {2}, ElementType::f32, 2);
+    const std::array<float, 2> x = {1.5F, -2}, y = {7, 8}, none = {NAN, NAN};
+    const std::span<const uint8_t> bytes{reinterpret_cast<const uint8_t*>(x.data()), sizeof x};
+    writer.append(Split::train, bytes, std::span<const float>(y), "a", sha256(bytes));
+    writer.append(Split::train, bytes, std::span<const float>(none), "b", sha256(bytes));
+    EXPECT_EQ(outcome_of([&] { writer.append(Split::train, bytes, 1, "c", {}); }).status, Exit::bug);
+    DatasetMeta meta;
+    meta.task = "table-regression";
+    meta.classes = {"price", "rent"};
+    meta.target_mean = {7, 8};
+    meta.target_std = {1, 2};
+    meta.parts = {{"tokenizer", {0, 1, 255, 0}}};
+    writer.finish(meta);
+  }
+  const Dataset data = Dataset::open(path("r.h5"));
+  data.verify();
+  EXPECT_EQ(data.meta().target_std, (std::vector<float>{1, 2}));
+  EXPECT_EQ(data.meta().parts, (RecipeParts{{"tokenizer", {0, 1, 255, 0}}}));
+  const SplitData& train = *data.split(Split::train);
+  EXPECT_EQ(train.labels(), (std::vector<int32_t>{0, -1}));
+  ASSERT_EQ(train.targets().size(), 4U);
+  EXPECT_EQ(train.targets()[1], 8);
+  EXPECT_TRUE(std::isnan(train.targets()[2]));
+}
+
 TEST_F(DataFileTest, DatasetRoundTrip) {
   constexpr int64_t kCount = 1234;
   write_dataset(path("d.h5"), kCount);

@@ -68,7 +68,10 @@ Model read_model(const std::string& path) {
   model.classes = read_strings(file, "/meta/classes");
   model.mean = read_floats(file, "/meta/mean");
   model.std = read_floats(file, "/meta/std");
+  model.target_mean = read_floats(file, "/meta/target_mean");
+  model.target_std = read_floats(file, "/meta/target_std");
   model.recipe = read_text(file, "/meta/recipe");
+  model.parts = read_parts(file);
   model.metrics = read_text(file, "/meta/metrics");
   model.provenance = read_text(file, "/meta/provenance");
   model.selftest_x = read_floats(file, "/selftest/x");
@@ -96,7 +99,12 @@ void write_model(const std::string& target, Model& model) {
   out.strings("/meta/classes", model.classes);
   write_floats(out, "/meta/mean", model.mean);
   write_floats(out, "/meta/std", model.std);
+  if (!model.target_mean.empty()) {
+    write_floats(out, "/meta/target_mean", model.target_mean);
+    write_floats(out, "/meta/target_std", model.target_std);
+  }
   out.text("/meta/recipe", model.recipe);
+  write_parts(out, model.parts);
   out.text("/meta/metrics", model.metrics);
   out.text("/meta/provenance", model.provenance);
   if (!model.selftest_x.empty()) {

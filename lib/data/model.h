@@ -6,6 +6,7 @@
 
 #include "base/shape.h"
 #include "base/tensor.h"
+#include "data/dataset.h"
 
 namespace lepton {
 
@@ -17,7 +18,9 @@ struct Model {
   ParameterSet weights;  // "conv1/kernel" → /weights/conv1/kernel
   std::vector<std::string> classes;
   std::vector<float> mean, std;
-  std::string recipe;                  // JSON
+  std::vector<float> target_mean, target_std;  // regression: answer = output * std + mean
+  std::string recipe;                          // JSON
+  RecipeParts parts;
   std::string metrics;                 // JSON: split → metric → value and interval
   std::string provenance;              // JSON
   std::vector<float> selftest_x;       // [n, sample], stored values (u8 as float)

@@ -139,9 +139,9 @@ class Preparation {
     }
     try {
       if (item.raw.rank() == 3) {
-        entry.x = apply_recipe(recipe_, Image{item.raw[0], item.raw[1], item.raw[2], item.bytes});
+        entry.x = recipe_.prepare(Image{item.raw[0], item.raw[1], item.raw[2], item.bytes});
       } else {
-        entry.x = apply_recipe(recipe_, item.bytes);
+        entry.x = recipe_.prepare(item.bytes).x;
       }
     } catch (const Error& error) {
       if (error.status() != Exit::bad_inputs) throw;
@@ -246,7 +246,7 @@ class Preparation {
       if (image.channels > recipe_.channels && !options_.gray) throw Surprise{};
       const bool same_size = image.width == recipe_.width && image.height == recipe_.height;
       if (!same_size && options_.width == 0) throw Surprise{};
-      entry.x = apply_recipe(recipe_, std::move(image));
+      entry.x = recipe_.prepare(std::move(image));
       entry.sums = sum_channels(entry.x, recipe_.channels);
     } catch (const Error& error) {
       if (error.status() != Exit::bad_inputs) throw;
@@ -283,7 +283,7 @@ class Preparation {
 
   // No dataset will come of this, but every bad input is to be named, also those whose fault only decoding shows.
   void decode_for_errors() {
-    recipe_ = Recipe{};
+    recipe_ = {};
     recipe_.width = recipe_.height = recipe_.channels = 1;
     recipe_.resize = true;
     recipe_.max_pixels = options_.max_pixels;
@@ -344,7 +344,7 @@ class Preparation {
   const PrepOptions& options_;
   const PrepHooks& hooks_;
   Scan scan_;
-  Recipe recipe_;
+  ImageRecipe recipe_;
   Duplicates duplicates_;
   ChannelSums sums_;
   PrepResult result_;

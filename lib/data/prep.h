@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/recipe.h"
+#include "data/recipe_image.h"
 #include "data/source.h"
 #include "data/splits.h"
 

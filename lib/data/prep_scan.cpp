@@ -269,8 +269,8 @@ int64_t usual_side(const Scan& scan, int64_t images) {
 
 }  // namespace
 
-Recipe choose_recipe(const Scan& scan, const PrepOptions& options) {
-  Recipe recipe;
+ImageRecipe choose_recipe(const Scan& scan, const PrepOptions& options) {
+  ImageRecipe recipe;
   recipe.max_pixels = options.max_pixels;
   recipe.channels = scan.colour && !options.gray ? 3 : 1;
   recipe.gray_wanted = options.gray;

@@ -49,7 +49,7 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const Pre
 void assign_splits(Scan& scan, const PrepOptions& options, const PrepHooks& hooks);
 
 // Width, height and channels from what was found and what was asked for. Error(usage) for several sizes without --size.
-Recipe choose_recipe(const Scan& scan, const PrepOptions& options);
+ImageRecipe choose_recipe(const Scan& scan, const PrepOptions& options);
 
 // Blocks of items as both passes read them.
 struct ItemBlock {

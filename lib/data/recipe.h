@@ -1,34 +1,51 @@
 #pragma once
-// The preprocessing recipe: everything needed to turn a raw file into x, written by prep, obeyed by prep and infer.
+// The preprocessing recipe: everything needed to turn raw input into x, written by prep, obeyed by prep and infer. One
+// class for each kind of source.
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/shape.h"
-#include "io/image.h"
+#include "data/dataset.h"
 
 namespace lepton {
 
-// Version 1, kind "image": decode, orient, gray or RGB, then resize if one is given.
-struct Recipe {
-  std::string kind = "image";
-  int64_t width = 0, height = 0, channels = 0;  // of every sample after the recipe
-  bool resize = false;                          // false: an image of another size is an error
-  ResizeMode mode = ResizeMode::fit;
-  bool gray_wanted = false;  // of one channel because --gray asked for it, not because the images were gray
-  int64_t max_pixels = 100'000'000;
-
-  Shape sample_shape() const { return {height, width, channels}; }
-  std::string json() const;                          // stable key order
-  static Recipe from_json(const std::string& json);  // Error(mismatch) on unknown versions or steps
+struct Prepared {
+  std::vector<uint8_t> x;    // one sample as stored
+  bool lost_colour = false;  // turned gray without having been asked to
 };
 
-// Raw file bytes → x of one sample, u8 [H,W,C]. Throws Error(bad_inputs) with what is wrong ("is 28x30, expected
-// 28x28").
-std::vector<uint8_t> apply_recipe(const Recipe& recipe, std::span<const uint8_t> file);
-// The same from pixels already decoded (IDX, CIFAR, raw arrays).
-std::vector<uint8_t> apply_recipe(const Recipe& recipe, Image image);
+// One input of a source of records: what its answer is named by, and the raw bytes that Recipe::prepare takes.
+struct Record {
+  std::string id, raw;
+  std::string problem;  // why it cannot be used; empty = fine
+};
+class RecordReader {
+ public:
+  virtual ~RecordReader() = default;
+  virtual bool next(Record& record) = 0;  // false at the end. Waits for input only where there is none yet.
+};
 
-// Whether the recipe takes colour from the image without having been asked to: it was made for images that had none.
-bool loses_colour(const Recipe& recipe, const Image& image);
+class Recipe {
+ public:
+  virtual ~Recipe() = default;
+  virtual Shape sample_shape() const = 0;
+  virtual ElementType type() const = 0;         // of x
+  virtual int64_t tokens() const { return 0; }  // how many token ids there are, with padding; 0: x holds no tokens
+  virtual std::string json() const = 0;         // stable key order
+  // Raw bytes (a whole file, or one record) to x. Error(bad_inputs) says what is wrong ("is 28x30, expected 28x28").
+  virtual Prepared prepare(std::span<const uint8_t> raw) const = 0;
+  virtual bool of_records() const { return false; }  // false: a whole file is one input
+  // Opens a file of records; "-" is standard input, read as it comes. nullptr unless of_records().
+  virtual std::unique_ptr<RecordReader> records(const std::string& path) const { return (void)path, nullptr; }
+  // Why samples made by `other`, of the same shape, are not what this one makes; "" where they are.
+  virtual std::string differs(const Recipe& other) const { return (void)other, ""; }
+};
+
+// From /meta/recipe and the binary parts beside it. Error(mismatch) on unknown kinds, versions or steps.
+std::unique_ptr<const Recipe> read_recipe(const std::string& json, const RecipeParts& parts = {});
 
 }  // namespace lepton

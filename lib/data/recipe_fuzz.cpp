@@ -7,8 +7,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
-    const std::string json = lepton::Recipe::from_json({reinterpret_cast<const char*>(data), size}).json();
-    if (lepton::Recipe::from_json(json).json() != json) std::abort();
+    const std::string json = lepton::read_recipe({reinterpret_cast<const char*>(data), size})->json();
+    if (lepton::read_recipe(json)->json() != json) std::abort();
   } catch (const lepton::Error& error) {
     if (error.status() != lepton::Exit::mismatch) std::abort();
   }

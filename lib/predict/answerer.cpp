@@ -1,6 +1,7 @@
 #include "predict/answerer.h"
 
 #include "base/error.h"
+#include "predict/scoring.h"
 
 namespace lepton {
 Answerer::Answerer(const Predictor& predictor, NodeId node, int64_t batch, std::string device, int threads)
@@ -21,20 +22,18 @@ Engine& Answerer::many() {
   return *many_;
 }
 
-void Answerer::run(Engine& engine, int64_t n, std::span<const uint8_t> images, std::span<float> values) const {
-  Batch batch;
-  batch.n = n;
-  batch.images = images;
-  engine.infer(batch, node_, values);
+void Answerer::run(Engine& engine, int64_t n, std::span<const uint8_t> x, std::span<float> values) const {
+  engine.infer(batch_of(predictor_.recipe->type(), n, x, {}), node_, values);
+  if (node_ == predictor_.graph.output()) predictor_.to_units(values.first(static_cast<size_t>(n * width_)));
 }
 
-void Answerer::infer(int64_t n, std::span<const uint8_t> images, std::span<float> values) {
+void Answerer::infer(int64_t n, std::span<const uint8_t> x, std::span<float> values) {
   if (n < 1 || n > batch_) fail(Exit::bug, "answerer: {} samples for a batch of {}", n, batch_);
   // An engine computes its whole batch whatever n is: below half of it, one by one costs less.
-  if (batch_ > 1 && 2 * n >= batch_) return run(many(), n, images, values);
-  const auto bytes = static_cast<size_t>(predictor_.graph.input.elements()), width = static_cast<size_t>(width_);
+  if (batch_ > 1 && 2 * n >= batch_) return run(many(), n, x, values);
+  const auto bytes = predictor_.sample_bytes(), width = static_cast<size_t>(width_);
   for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
-    run(single(), 1, images.subspan(i * bytes, bytes), values.subspan(i * width, width));
+    run(single(), 1, x.subspan(i * bytes, bytes), values.subspan(i * width, width));
   }
 }
 

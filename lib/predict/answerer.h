@@ -16,12 +16,12 @@ class Answerer {
 
   int64_t batch() const { return batch_; }
   int64_t width() const { return width_; }  // values a sample
-  // n <= batch() samples of u8 [n, H, W, C] into values [n, width()].
-  void infer(int64_t n, std::span<const uint8_t> images, std::span<float> values);
+  // n <= batch() samples as datasets store them, [n, sample] of the recipe's type, into values [n, width()].
+  void infer(int64_t n, std::span<const uint8_t> x, std::span<float> values);
   std::string describe() const;  // of the engines made so far
 
  private:
-  void run(Engine& engine, int64_t n, std::span<const uint8_t> images, std::span<float> values) const;
+  void run(Engine& engine, int64_t n, std::span<const uint8_t> x, std::span<float> values) const;
   Engine& single();
   Engine& many();
 

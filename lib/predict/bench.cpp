@@ -16,8 +16,9 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
 
 std::vector<uint8_t> samples(const Predictor& predictor, const std::vector<std::string>& inputs, int64_t batch) {
-  const auto bytes = static_cast<size_t>(predictor.graph.input.elements());
+  const size_t bytes = predictor.sample_bytes();
   std::vector<uint8_t> x(static_cast<size_t>(batch) * bytes);
+  if (inputs.empty() && predictor.recipe->type() != ElementType::u8) return x;
   if (inputs.empty()) {
     for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint8_t>(random4(0, Stream::sample, 1, i).v[0] >> 24);
     return x;
@@ -28,7 +29,7 @@ std::vector<uint8_t> samples(const Predictor& predictor, const std::vector<std::
                   x.begin() + static_cast<int64_t>(i * bytes));
       continue;
     }
-    const std::vector<uint8_t> one = apply_recipe(predictor.recipe, read_input(inputs[i]));
+    const std::vector<uint8_t> one = predictor.recipe->prepare(read_input(inputs[i])).x;
     std::copy(one.begin(), one.end(), x.begin() + static_cast<int64_t>(i * bytes));
   }
   return x;
@@ -45,7 +46,7 @@ double percentile(const std::vector<double>& sorted, double share) {
 BenchResult bench(const Predictor& predictor, const std::vector<std::string>& inputs, int64_t batch,
                   const std::string& device, int threads, double seconds) {
   const std::vector<uint8_t> x = samples(predictor, inputs, batch);
-  const auto bytes = static_cast<size_t>(predictor.graph.input.elements());
+  const size_t bytes = predictor.sample_bytes();
   Answerer answerer(predictor, predictor.graph.output(), batch, device, threads);
   std::vector<float> values(static_cast<size_t>(batch * answerer.width()));
   answerer.infer(1, std::span(x).first(bytes), values);  // engines are made by the first call

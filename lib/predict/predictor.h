@@ -12,17 +12,22 @@ namespace lepton {
 struct Predictor {
   Model model;
   Graph graph;
-  Recipe recipe;
+  std::shared_ptr<const Recipe> recipe;
 
   // Error(mismatch) when network and weights of the file do not fit each other.
   static Predictor load(const std::string& path);
+  size_t sample_bytes() const;  // of one sample as stored
+  bool regression() const { return !model.target_mean.empty(); }
+  // Regression: outputs [n, targets] as the network gives them to the targets' own units. Else nothing.
+  void to_units(std::span<float> outputs) const;
   // An engine for inference with this model's weights.
   std::unique_ptr<Engine> compile_for(int64_t batch, const std::string& device, int threads) const;
 };
 
-// Fills selftest_x and selftest_logits with four synthetic inputs and the engine's answers to them.
-void add_selftest(Model& model, Engine& engine, const Graph& graph);
+// Fills selftest_x and selftest_logits with four synthetic inputs (tokens below `tokens`, 0: no tokens) and the
+// engine's answers to them.
+void add_selftest(Model& model, Engine& engine, const Graph& graph, ElementType type, int64_t tokens);
 // Largest |difference| of the engine's answers from the stored ones, over the largest |stored logit|; 0 without a test.
-double selftest_error(const Model& model, Engine& engine, const Graph& graph);
+double selftest_error(const Predictor& predictor, Engine& engine);
 
 }  // namespace lepton

@@ -85,15 +85,13 @@ void check_samples(const Predictor& predictor, const Dataset& dataset) {
     fail(Exit::mismatch, "{}: its samples are {}, the model takes {}: prepare it as the training data was",
          dataset.path(), dataset.sample_shape().to_string(), predictor.graph.input.to_string());
   }
-  for (const auto which : {Split::train, Split::val, Split::test}) {
-    const SplitData* data = dataset.split(which);
-    if (data && data->type() != ElementType::u8) fail(Exit::mismatch, "{}: its samples are no images", dataset.path());
+  const std::unique_ptr<const Recipe> recipe = read_recipe(dataset.meta().recipe, dataset.meta().parts);
+  if (recipe->type() != predictor.recipe->type()) {
+    fail(Exit::mismatch, "{}: holds data for {}, the model is for {}", dataset.path(), dataset.meta().task,
+         predictor.model.task);
   }
-  const Recipe recipe = Recipe::from_json(dataset.meta().recipe);
-  if (recipe.resize && predictor.recipe.resize && recipe.mode != predictor.recipe.mode) {
-    fail(Exit::mismatch,
-         "{}: its images were resized in another way than the model's training data: prepare it with the same --resize",
-         dataset.path());
+  if (const std::string why = predictor.recipe->differs(*recipe); !why.empty()) {
+    fail(Exit::mismatch, "{}: {}", dataset.path(), why);
   }
 }
 

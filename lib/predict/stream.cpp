@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/error.h"
@@ -20,15 +21,19 @@ constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 
 struct Item {
   std::string input, error;
-  std::vector<uint8_t> x;
-  bool lost_colour = false, decoded = false;
+  std::optional<std::string> record;  // none: the input names a file to read
+  Prepared sample;
+  bool decoded = false;
 };
 
 void decode(const Recipe& recipe, Item& item) {
+  if (!item.error.empty()) return;
   try {
-    Image image = decode_image(read_input(item.input), {recipe.max_pixels});
-    item.lost_colour = loses_colour(recipe, image);
-    item.x = apply_recipe(recipe, std::move(image));
+    if (item.record) {
+      item.sample = recipe.prepare({reinterpret_cast<const uint8_t*>(item.record->data()), item.record->size()});
+    } else {
+      item.sample = recipe.prepare(read_input(item.input));
+    }
   } catch (const Error& error) {
     item.error = error.what();
     if (item.error.starts_with(item.input + ": ")) item.error.erase(0, item.input.size() + 2);
@@ -81,7 +86,7 @@ class Pipeline {
 
  private:
   void read(const std::function<void(const NameSink&)>& produce) {
-    const NameSink sink{[this](const std::string& name) { return push(name); },
+    const NameSink sink{[this](const std::string& name) { return push_inputs(name); },
                         [this] {
                           const std::lock_guard lock(mutex_);
                           return !stopping_;
@@ -100,12 +105,39 @@ class Pipeline {
     changed_.notify_all();
   }
 
-  bool push(const std::string& name) {
+  // A file that is one input, or each record of a file.
+  bool push_inputs(const std::string& name) {
+    std::unique_ptr<RecordReader> records;
+    try {
+      records = recipe_.records(name);
+    } catch (const Error& error) {
+      if (error.status() == Exit::mismatch || error.status() == Exit::usage) throw;
+      auto item = std::make_unique<Item>();
+      item->input = name;
+      item->error = error.what();
+      return push(std::move(item));
+    }
+    auto item = std::make_unique<Item>();
+    if (!records) {
+      item->input = name;
+      return push(std::move(item));
+    }
+    for (Record record; records->next(record);) {
+      item->input = std::move(record.id);
+      item->error = std::move(record.problem);
+      item->record = std::move(record.raw);
+      if (!push(std::move(item))) return false;
+      item = std::make_unique<Item>();
+      record = {};
+    }
+    return true;
+  }
+
+  bool push(std::unique_ptr<Item> item) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return items_.size() < kWaiting || stopping_; });
     if (stopping_) return false;
-    items_.push_back(std::make_unique<Item>());
-    items_.back()->input = name;
+    items_.push_back(std::move(item));
     lock.unlock();
     changed_.notify_all();
     return true;
@@ -151,20 +183,23 @@ void predict_stream(const Predictor& predictor, Answerer& answerer, const Stream
                     const std::function<void(const NameSink&)>& produce,
                     const std::function<void(const Answer&)>& answer, const std::function<void()>& pause) {
   const auto width = static_cast<size_t>(answerer.width());
-  const auto bytes = static_cast<size_t>(predictor.graph.input.elements());
+  const size_t bytes = predictor.sample_bytes();
   std::vector<uint8_t> x;
   std::vector<float> values(static_cast<size_t>(answerer.batch()) * width);
-  Pipeline pipeline(predictor.recipe);
+  Pipeline pipeline(*predictor.recipe);
   pipeline.start(options.decoders, produce);
   for (;;) {
     const auto items = pipeline.take(static_cast<size_t>(answerer.batch()), options.max_latency);
     if (items.empty()) return;
     x.clear();
-    for (const auto& item : items) x.insert(x.end(), item->x.begin(), item->x.end());  // empty where it failed
+    for (const auto& item : items) {
+      const std::vector<uint8_t>& one = item->sample.x;  // empty where it failed
+      x.insert(x.end(), one.begin(), one.end());
+    }
     if (!x.empty()) answerer.infer(static_cast<int64_t>(x.size() / bytes), x, values);
     auto from = values.begin();
     for (const auto& item : items) {
-      Answer a{item->input, {}, item->error, item->lost_colour};
+      Answer a{item->input, {}, item->error, item->sample.lost_colour};
       if (item->error.empty()) {
         a.values.assign(from, from + static_cast<int64_t>(width));
         from += static_cast<int64_t>(width);
@@ -178,14 +213,14 @@ void predict_stream(const Predictor& predictor, Answerer& answerer, const Stream
 void predict_split(Answerer& answerer, const SplitData& split, const std::function<void(const Answer&)>& answer,
                    const std::function<void()>& pause) {
   const auto width = static_cast<size_t>(answerer.width());
-  const auto bytes = static_cast<size_t>(split.sample_shape().elements());
+  const size_t bytes = static_cast<size_t>(split.sample_shape().elements()) * element_size(split.type());
   std::vector<uint8_t> x(static_cast<size_t>(answerer.batch()) * bytes);
   std::vector<float> values(static_cast<size_t>(answerer.batch()) * width);
   for (int64_t begin = 0; begin < split.size(); begin += answerer.batch()) {
     const int64_t n = std::min(answerer.batch(), split.size() - begin);
-    const std::span<uint8_t> images = std::span(x).first(static_cast<size_t>(n) * bytes);
-    split.read(begin, n, images);
-    answerer.infer(n, images, values);
+    const std::span<uint8_t> stored = std::span(x).first(static_cast<size_t>(n) * bytes);
+    split.read(begin, n, stored);
+    answerer.infer(n, stored, values);
     for (int64_t i = 0; i < n; ++i) {
       const auto from = values.begin() + i * static_cast<int64_t>(width);
       answer({split.id(begin + i), {from, from + static_cast<int64_t>(width)}, {}});

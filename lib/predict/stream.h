@@ -22,13 +22,13 @@ struct StreamOptions {
   int decoders = 2;           // threads that decode
 };
 
-// Where a producer puts names of inputs.
+// Where a producer puts names of inputs: files, or files of records if the recipe is one of records.
 struct NameSink {
   std::function<bool(const std::string&)> push;  // waits for room; false: no more are wanted
   std::function<bool()> wanted;                  // to be asked while waiting for a name
 };
 
-// `produce` is called on a thread of its own and pushes each input's name, in order; "-" is standard input as one file.
+// `produce` is called on a thread of its own and pushes each input's name, in order; "-" is standard input.
 // On the calling thread `answer` is called in the same order, and `pause` after each group of answers: the moment to
 // flush. Memory is bounded however many inputs there are.
 void predict_stream(const Predictor& predictor, Answerer& answerer, const StreamOptions& options,

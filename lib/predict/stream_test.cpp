@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "data/recipe_image.h"
 #include "io/image.h"
 #include "net/parameters.h"
 
@@ -22,8 +23,10 @@ class Stream : public testing::Test {
     predictor_.model.weights = initial_parameters(predictor_.graph, 1);
     predictor_.model.mean = {100};
     predictor_.model.std = {50};
-    predictor_.recipe.width = predictor_.recipe.height = 6;
-    predictor_.recipe.channels = 1;
+    const auto recipe = std::make_shared<ImageRecipe>();
+    recipe->width = recipe->height = 6;
+    recipe->channels = 1;
+    predictor_.recipe = recipe;
     for (int i = 0; i < 70; ++i) names_.push_back(image(i));
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }

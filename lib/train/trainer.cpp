@@ -357,7 +357,10 @@ Model Run::finished_model() {
   model.classes = meta.classes;
   model.mean = meta.mean;
   model.std = meta.std;
+  model.target_mean = meta.target_mean;
+  model.target_std = meta.target_std;
   model.recipe = meta.recipe;
+  model.parts = meta.parts;
   nlohmann::ordered_json metrics;
   const auto add = [&](const char* split, double accuracy, int64_t n, double loss) {
     const Estimate e = proportion(std::llround(accuracy * static_cast<double>(n)), n);
@@ -378,7 +381,7 @@ Model Run::finished_model() {
   provenance["dataset"] = data_.content_sha256();
   model.provenance = provenance.dump();
   judge_->load(model.weights);
-  add_selftest(model, *judge_, graph_);
+  add_selftest(model, *judge_, graph_, train_split_->type(), 0);
   return model;
 }
 

@@ -1,4 +1,4 @@
-#include "data/recipe.h"
+#include "data/recipe_image.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,10 @@
 namespace lepton {
 namespace {
 
-Recipe resizing(ResizeMode mode) {
-  Recipe recipe;
+ImageRecipe read(const std::string& json) { return dynamic_cast<const ImageRecipe&>(*read_recipe(json)); }
+
+ImageRecipe resizing(ResizeMode mode) {
+  ImageRecipe recipe;
   recipe.width = 4;
   recipe.height = 6;
   recipe.channels = 3;
@@ -18,11 +20,11 @@ Recipe resizing(ResizeMode mode) {
 }
 
 TEST(Recipe, RoundTripsThroughJson) {
-  Recipe plain = resizing(ResizeMode::fit);
+  ImageRecipe plain = resizing(ResizeMode::fit);
   plain.resize = false;
-  for (const Recipe& recipe :
+  for (const ImageRecipe& recipe :
        {plain, resizing(ResizeMode::fit), resizing(ResizeMode::crop), resizing(ResizeMode::stretch)}) {
-    const Recipe again = Recipe::from_json(recipe.json());
+    const ImageRecipe again = read(recipe.json());
     EXPECT_EQ(again.json(), recipe.json());
     EXPECT_EQ(again.sample_shape(), (Shape{6, 4, 3}));
     EXPECT_EQ(again.resize, recipe.resize);
@@ -32,7 +34,7 @@ TEST(Recipe, RoundTripsThroughJson) {
 }
 
 TEST(Recipe, KnowsWhetherGrayWasWanted) {
-  Recipe gray = resizing(ResizeMode::fit);
+  ImageRecipe gray = resizing(ResizeMode::fit);
   gray.channels = 1;
   const Image colour{1, 2, 3, {9, 9, 9, 9, 8, 9}}, colourless{1, 2, 3, {9, 9, 9, 8, 8, 8}};
   EXPECT_TRUE(loses_colour(gray, colour));
@@ -42,9 +44,9 @@ TEST(Recipe, KnowsWhetherGrayWasWanted) {
   gray.gray_wanted = true;
   EXPECT_FALSE(loses_colour(gray, colour));
   EXPECT_NE(gray.json().find(R"({"step":"channels","channels":1,"gray":true})"), std::string::npos);
-  EXPECT_TRUE(Recipe::from_json(gray.json()).gray_wanted);
+  EXPECT_TRUE(read(gray.json()).gray_wanted);
   gray.gray_wanted = false;
-  EXPECT_FALSE(Recipe::from_json(gray.json()).gray_wanted);
+  EXPECT_FALSE(read(gray.json()).gray_wanted);
 }
 
 // Datasets and models carry this text: changing it makes equal content give other bytes.
@@ -85,22 +87,21 @@ TEST(Recipe, AnythingElseIsAMismatch) {
     ASSERT_NE(at, std::string::npos) << from;
     json.replace(at, from.size(), to);
     try {
-      (void)Recipe::from_json(json);
+      (void)read(json);
       ADD_FAILURE() << json;
     } catch (const Error& error) {
       EXPECT_EQ(error.status(), Exit::mismatch) << json;
     }
   }
-  for (const std::string json : {"", "[]", "{", "null", "{\"version\":1}"})
-    EXPECT_THROW(Recipe::from_json(json), Error);
+  for (const std::string json : {"", "[]", "{", "null", "{\"version\":1}"}) EXPECT_THROW(read(json), Error);
 }
 
 TEST(Recipe, OtherSizesWithoutResizeAreErrors) {
-  Recipe recipe;
+  ImageRecipe recipe;
   recipe.width = recipe.height = 28;
   recipe.channels = 1;
   try {
-    (void)apply_recipe(recipe, Image{30, 28, 1, std::vector<uint8_t>(28 * 30)});
+    (void)recipe.prepare(Image{30, 28, 1, std::vector<uint8_t>(28 * 30)});
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "is 28x30, expected 28x28");
@@ -109,14 +110,14 @@ TEST(Recipe, OtherSizesWithoutResizeAreErrors) {
 }
 
 TEST(Recipe, ColourThenSize) {
-  Recipe recipe = resizing(ResizeMode::fit);
+  ImageRecipe recipe = resizing(ResizeMode::fit);
   recipe.width = recipe.height = 2;
   const Image gray{1, 2, 1, {50, 60}};
-  EXPECT_EQ(apply_recipe(recipe, gray), (std::vector<uint8_t>{50, 50, 50, 60, 60, 60, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(recipe.prepare(gray), (std::vector<uint8_t>{50, 50, 50, 60, 60, 60, 0, 0, 0, 0, 0, 0}));
   const std::vector<uint8_t> file = encode_png(gray);
-  EXPECT_EQ(apply_recipe(recipe, std::span<const uint8_t>(file)), apply_recipe(recipe, gray));
+  EXPECT_EQ(recipe.prepare(std::span<const uint8_t>(file)).x, recipe.prepare(gray));
   recipe.channels = 1;
-  EXPECT_EQ(apply_recipe(recipe, to_rgb(gray)), (std::vector<uint8_t>{50, 60, 0, 0}));
+  EXPECT_EQ(recipe.prepare(to_rgb(gray)), (std::vector<uint8_t>{50, 60, 0, 0}));
 }
 
 }  // namespace
