@@ -75,6 +75,19 @@ inline const LayerCase kLayerCases[] = {
      Exactness::winograd},
     {"whiten", "whiten 2x2 gelu; conv 5 3x3; dense classes", {6, 7, 3}},
     {"whiten_without_bias", "whiten 3x2 nobias; dense classes", {5, 5, 1}},
+    // Frames [T,F] read as a sequence, or as a map of one channel.
+    {"conv1d", "conv 5 3; conv 16 2; dense classes", {9, 4}},
+    {"conv1d_stride", "conv 5 3 stride=2; conv 16 4 stride=3 valid; dense classes", {23, 3}},
+    {"conv1d_pad_dilation", "conv 16 3 pad=2 dilation=2; conv 5 2 dilation=3 valid bn relu; dense classes", {12, 17}},
+    {"conv1d_of_one_position", "conv 5 3 relu; dense classes", {1, 6}},
+    {"conv1d_pools", "conv 24 3; maxpool 2; relu; avgpool 3 stride=2; globalpool max; dense classes", {15, 5}},
+    {"conv1d_residual",
+     "residual project {; conv 16 3 stride=2 bn relu; conv 16 3 bn; } relu; globalpool avg; dense classes",
+     {11, 5}},
+    {"frames_as_a_map", "conv 5 3x3 bn relu; maxpool 2; conv 3 3x2; dense classes", {8, 7}},
+    {"frames_dense", "dense 6 relu; dense classes", {4, 5}},
+    {"frames_pool_first", "avgpool 2; conv 5 1; dense classes", {8, 3}},
+    {"frames_as_a_map_pool_first", "maxpool 2x3; dense classes", {6, 9}},
     // Pools.
     {"maxpool", "conv 5 1x1; maxpool 2; dense classes", {6, 8, 3}},
     {"maxpool_leaves_out", "conv 16 1x1; maxpool 2; conv 3 1x1; maxpool 3x2; dense classes", {15, 9, 3}},
@@ -132,6 +145,27 @@ inline const LayerCase kLayerCases[] = {
     {"add_nested",
      "conv 5 3x3; residual {; conv 5 3x3 relu; residual {; conv 5 1x1 bn; maxpool 1; }; relu; }; globalpool max; "
      "dense classes",
+     {6, 5, 3}},
+    // Branches: parts of whole and of broken blocks of channels, rows, one value read twice, branches in branches.
+    {"parallel",
+     "conv 16 3x3; parallel {; conv 16 1x1; |; conv 32 3x3 relu; }; dense classes",
+     {5, 6, 3},
+     4,
+     4,
+     Exactness::winograd},
+    {"parallel_broken_blocks",
+     "parallel {; conv 5 1x1; |; conv 17 3x3 bn relu; |; relu; }; conv 3 1x1; dense classes",
+     {4, 5, 3}},
+    {"parallel_widths",
+     "parallel {; conv 20 2 valid relu; globalpool max; |; conv 20 3 relu; globalpool max; |; conv 5 4; globalpool "
+     "avg; "
+     "}; dropout 0.5; dense classes",
+     {9, 6}},
+    {"parallel_rows", "parallel {; dense 16 relu; |; dense 3; |; dropout 0.3; }; bn; dense classes", {7}},
+    {"parallel_twice_the_same", "conv 5 1x1; parallel {; flatten; |; flatten; }; dense classes", {3, 4, 3}},
+    {"parallel_nested",
+     "parallel {; conv 3 1x1; residual {; parallel {; conv 2 1x1; |; conv 1 3x3; }; }; |; conv 16 3x3 bn; }; relu; "
+     "maxpool 2; dense classes",
      {6, 5, 3}},
     {"add_winograd",
      "conv 16 3x3 bn relu; residual {; conv 16 3x3 bn relu; conv 16 3x3 bn relu; }; globalpool max; dense classes",

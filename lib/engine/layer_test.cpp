@@ -93,27 +93,37 @@ void compare_steps(const Row& row, Engine& engine, Engine& reference, double tol
   }
 }
 
+void compare_engines(const Row& row, const std::string& device, double tolerance) {
+  const auto engine = compile_or_skip(row.graph, device, row.options);
+  if (!engine) return;
+  const auto reference = compile(row.graph, "reference", row.options);
+  engine->load(row.parameters);
+  reference->load(row.parameters);
+  compare_answers(row, *engine, *reference, tolerance);
+  compare_steps(row, *engine, *reference, tolerance);
+  compare_answers(row, *engine, *reference, tolerance);  // with the running statistics of the step
+  EngineOptions inference = row.options;
+  inference.training = false;
+  const auto answering = compile_tested(row.graph, device, inference);
+  answering->load(row.parameters);
+  reference->load(row.parameters);
+  compare_answers(row, *answering, *reference, tolerance);
+}
+
 TEST_P(LayerTest, EveryEngineAgreesWithTheReference) {
   const Row row(GetParam());
-  const double tolerance = tolerance_of(GetParam().exactness);
+  std::string missing;
   for (const std::string& device : test_devices()) {
     if (device == "reference") continue;
     SCOPED_TRACE(device);
-    const auto engine = compile_or_skip(row.graph, device, row.options);
-    if (!engine) continue;
-    const auto reference = compile(row.graph, "reference", row.options);
-    engine->load(row.parameters);
-    reference->load(row.parameters);
-    compare_answers(row, *engine, *reference, tolerance);
-    compare_steps(row, *engine, *reference, tolerance);
-    compare_answers(row, *engine, *reference, tolerance);  // with the running statistics of the step
-    EngineOptions inference = row.options;
-    inference.training = false;
-    const auto answering = compile_tested(row.graph, device, inference);
-    answering->load(row.parameters);
-    reference->load(row.parameters);
-    compare_answers(row, *answering, *reference, tolerance);
+    try {
+      compare_engines(row, device, tolerance_of(GetParam().exactness));
+    } catch (const Error& error) {
+      if (!not_there_yet(error)) throw;
+      missing += std::string(error.what()) + "\n";
+    }
   }
+  if (!missing.empty()) GTEST_SKIP() << missing;
 }
 
 // Derivative of the loss along a random direction of one parameter, by central difference and by the gradient. The

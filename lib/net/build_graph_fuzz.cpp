@@ -11,19 +11,62 @@ namespace {
 
 // Bytes as words of the language, so that mutations reach past the parser.
 std::string words_of(const uint8_t* data, size_t size) {
-  static const char* const kWords[] = {"conv",       "dense",      "whiten",       "maxpool",
-                                       "avgpool",    "globalpool", "bn",           "relu",
-                                       "gelu",       "silu",       "dropout",      "flatten",
-                                       "scale",      "residual",   "project",      "{",
-                                       "}",          ";",          "\n",           "classes",
-                                       "1",          "2",          "3x3",          "2x2",
-                                       "64",         "1048576",    "1x3",          "max",
-                                       "avg",        "stride=2",   "stride=1x2",   "pad=1",
-                                       "pad=0x2",    "valid",      "same",         "bias",
-                                       "nobias",     "dilation=2", "dilation=999", "freeze",
-                                       "lr=0.5",     "init=unit",  "eps=1e-9",     "keep=.5",
-                                       "1/256",      "0.5",        "scale=fixed",  "bias-epochs=3",
-                                       "init=dirac", "#",          "-1",           "99999999999999999999"};
+  static const char* const kWords[] = {"conv",
+                                       "dense",
+                                       "whiten",
+                                       "maxpool",
+                                       "avgpool",
+                                       "globalpool",
+                                       "bn",
+                                       "relu",
+                                       "gelu",
+                                       "silu",
+                                       "dropout",
+                                       "flatten",
+                                       "scale",
+                                       "residual",
+                                       "project",
+                                       "{",
+                                       "}",
+                                       ";",
+                                       "\n",
+                                       "classes",
+                                       "1",
+                                       "2",
+                                       "3x3",
+                                       "2x2",
+                                       "64",
+                                       "1048576",
+                                       "1x3",
+                                       "max",
+                                       "avg",
+                                       "stride=2",
+                                       "stride=1x2",
+                                       "pad=1",
+                                       "pad=0x2",
+                                       "valid",
+                                       "same",
+                                       "bias",
+                                       "nobias",
+                                       "dilation=2",
+                                       "dilation=999",
+                                       "freeze",
+                                       "lr=0.5",
+                                       "init=unit",
+                                       "eps=1e-9",
+                                       "keep=.5",
+                                       "1/256",
+                                       "0.5",
+                                       "scale=fixed",
+                                       "bias-epochs=3",
+                                       "init=dirac",
+                                       "#",
+                                       "-1",
+                                       "99999999999999999999",
+                                       "parallel",
+                                       "|",
+                                       "3",
+                                       "5"};
   constexpr size_t kCount = sizeof(kWords) / sizeof(kWords[0]);
   std::string text;
   for (size_t i = 0; i < size; ++i) text += std::string(kWords[data[i] % kCount]) + " ";
@@ -31,7 +74,7 @@ std::string words_of(const uint8_t* data, size_t size) {
 }
 
 void build(const std::string& text) {
-  const lepton::Shape inputs[] = {{32, 32, 3}, {1, 1, 1}, {30}, {4096, 4096, 3}};
+  const lepton::Shape inputs[] = {{32, 32, 3}, {1, 1, 1}, {30}, {4096, 4096, 3}, {98, 40}};
   for (const lepton::Shape& input : inputs) {
     try {
       const lepton::Graph graph = lepton::build_graph(text, input, 10);

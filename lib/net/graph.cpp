@@ -101,6 +101,8 @@ const char* kind_name(LayerKind kind) {
       return "dropout";
     case LayerKind::add:
       return "add";
+    case LayerKind::concat:
+      return "concat";
     case LayerKind::flatten:
       return "flatten";
     case LayerKind::scale:

@@ -24,12 +24,13 @@ enum class LayerKind {
   silu,
   dropout,
   add,
+  concat,
   flatten,
   scale
 };
 
 enum class Role { kernel, bias, gamma, beta, mean, variance };
-enum class Init { he, torch, dirac, unit, whiten, zero, one };  // lepton-nets(5) says what each means
+enum class Init { he, torch, dirac, unit, whiten, zero, one, normal, uniform };  // lepton-nets(5) says what each means
 
 struct Parameter {
   Role role;
@@ -56,14 +57,15 @@ struct Node {
   std::string name;            // "conv1": kind and count in order of appearance; unique
   std::vector<NodeId> inputs;  // all smaller than this node's own id
   Attributes attributes;
-  Shape shape;  // of one sample's output: {H,W,C} or {D}; global pools and dense give {D}, dense reads {D}
+  Shape shape;  // of one sample's output: {H,W,C} or {D}; global pools and dense give {D}, dense reads {D}; a sequence
+                // of T positions is {T,1,C}
   std::vector<Parameter> parameters;
 };
 
 struct Graph {
   std::string text;         // the network as the user wrote it, verbatim
   std::vector<Node> nodes;  // nodes[0] is the input, nodes.back() the logits {classes}
-  Shape input;
+  Shape input;              // of a sample as it is stored
   int64_t classes = 0;
 
   NodeId output() const { return static_cast<NodeId>(nodes.size()) - 1; }
@@ -90,8 +92,10 @@ const char* kind_name(LayerKind kind);
 const char* role_name(Role role);
 
 // Builds the graph of a network text for samples of `input` and `classes` classes. The word `classes` in the text
-// stands for that number. A dense layer behind a map gets a flatten node before it; a residual block ends in an add
-// node of (block, way around). Errors (usage) name line, layer and what is accepted instead. lepton-nets(5).
+// stands for that number. Frames {T,F} become a sequence {T,1,F}, or a map {T,F,1} where the first window is written
+// KxK. A dense layer behind a map gets a flatten node before it; a residual block ends in an add node of (block, way
+// around), a parallel one in a concat node of its branches. Errors (usage) name line, layer and what is accepted
+// instead. lepton-nets(5).
 Graph build_graph(const std::string& text, const Shape& input, int64_t classes);
 
 // The expanded graph with shapes, as JSON (model file's /graph).

@@ -56,6 +56,17 @@ TEST(BuildGraph, InfersShapes) {
       {"relu", {8, 9, 4}, "relu1", {8, 9, 4}},
       {"dropout 0.5", {8}, "dropout1", {8}},
       {"residual { conv 4 3x3 relu }", {8, 9, 4}, "add1", {8, 9, 4}},
+      {"conv 8 5", {30, 4}, "input", {30, 1, 4}},
+      {"conv 8 5", {30, 4}, "conv1", {30, 1, 8}},
+      {"bn; conv 8 5 stride=2", {30, 4}, "conv1", {15, 1, 8}},
+      {"conv 8 5 valid; maxpool 3", {30, 4}, "maxpool1", {8, 1, 8}},
+      {"conv 8 5 pad=3", {30, 4}, "conv1", {32, 1, 8}},
+      {"conv 8 5x3", {30, 4}, "input", {30, 4, 1}},
+      {"residual { conv 1 3x3 }; maxpool 2", {30, 4}, "maxpool1", {15, 2, 1}},
+      {"parallel { relu | conv 4 3 }", {30, 4}, "concat1", {30, 1, 8}},
+      {"relu", {30, 4}, "relu1", {30, 1, 4}},
+      {"parallel { dense 3 | dense 4 | relu }", {5}, "concat1", {12}},
+      {"parallel {\nconv 2 1x1\n|\nconv 3 3x3\n}", {8, 9, 4}, "concat1", {8, 9, 5}},
       {"residual project { conv 8 3x3 stride=2 }", {8, 9, 4}, "add1", {4, 5, 8}},
   };
   for (const auto& row : rows) {
@@ -138,6 +149,14 @@ TEST(BuildGraph, WiresResidualBlocks) {
   EXPECT_EQ(node_of(graph, "add1").inputs, (std::vector<NodeId>{graph.find("relu2"), graph.find("relu1")}));
   EXPECT_EQ(node_of(graph, "add2").inputs, (std::vector<NodeId>{graph.find("add1"), graph.find("conv1")}));
 
+  const Graph parallel =
+      build_graph("relu; parallel { conv 4 1x1; |; parallel { gelu | silu }; }; dense classes", {8, 8, 3}, 10);
+  EXPECT_EQ(node_of(parallel, "conv1").inputs, std::vector<NodeId>{1});
+  EXPECT_EQ(node_of(parallel, "silu1").inputs, std::vector<NodeId>{1});
+  EXPECT_EQ(node_of(parallel, "concat1").inputs, (std::vector<NodeId>{parallel.find("gelu1"), parallel.find("silu1")}));
+  EXPECT_EQ(node_of(parallel, "concat2").inputs,
+            (std::vector<NodeId>{parallel.find("conv1"), parallel.find("concat1")}));
+
   const Graph project = build_graph("residual project {\nconv 8 3x3 stride=2\n}\ndense classes", {8, 8, 3}, 10);
   EXPECT_EQ(node_of(project, "project1").inputs, std::vector<NodeId>{0});
   EXPECT_EQ(node_of(project, "project1").attributes.stride_h, 2);
@@ -193,6 +212,13 @@ TEST(BuildGraph, RefusesWithLineLayerAndNearestWord) {
       {"relu }", "closes nothing"},
       {"relu { relu }", "must follow `residual`"},
       {"{ relu }", "must follow `residual`"},
+      {"residual { relu | relu }", "branches of `parallel` alone"},
+      {"relu | relu", "net line 1: `|` closes nothing"},
+      {"parallel { relu }", "has one branch"},
+      {"parallel { relu | }", "a branch is empty"},
+      {"parallel { | relu }", "a branch is empty"},
+      {"parallel { relu | maxpool 2 }", "give 32x32x3 and 16x16x3"},
+      {"parallel { relu | flatten }", "cannot be joined"},
       {"conv 1048576 3x3\nconv 1048576 3x3", "more than 268,435,456 values"},
       {"conv 99999999999999999999 3x3", "must be a whole number"},
       {"conv 1 3x3\ndense 1048576", "more than 268,435,456 values"},

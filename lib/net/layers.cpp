@@ -5,9 +5,9 @@ namespace lepton {
 std::span<const LayerRow> layer_table() {
   static const std::vector<LayerRow> kTable = {
       {"conv",
-       "conv N KxK [stride=S] [valid|pad=P] [dilation=D] [bias|nobias] [init=I] [lr=F] [freeze]",
-       "convolution with N filters of K by K; the map keeps its size divided by the stride (padding `same`) unless "
-       "valid or pad= says otherwise",
+       "conv N KxK|K [stride=S] [valid|pad=P] [dilation=D] [bias|nobias] [init=I] [lr=F] [freeze]",
+       "convolution with N filters of K by K, or over K positions of a sequence; the map keeps its size divided by the "
+       "stride (padding `same`) unless valid or pad= says otherwise",
        2,
        2,
        false,
@@ -32,7 +32,8 @@ std::span<const LayerRow> layer_table() {
        {"bias", "nobias", "freeze"}},
       {"maxpool",
        "maxpool K [stride=S]",
-       "largest value of each K by K window; stride K unless given; what does not fill a window is left out",
+       "largest value of each window of K by K, or of K positions of a sequence; stride K unless given; what does not "
+       "fill a window is left out",
        1,
        1,
        false,
@@ -40,7 +41,8 @@ std::span<const LayerRow> layer_table() {
        {}},
       {"avgpool",
        "avgpool K [stride=S]",
-       "mean of each K by K window; stride K unless given; what does not fill a window is left out",
+       "mean of each window of K by K, or of K positions of a sequence; stride K unless given; what does not fill a "
+       "window is left out",
        1,
        1,
        false,
@@ -84,7 +86,18 @@ std::span<const LayerRow> layer_table() {
        0,
        false,
        {},
-       {"project"}},
+       {"project"},
+       true},
+      {"parallel",
+       "parallel { ... | ... }",
+       "two or more branches, a line `|` between them, that all read what comes before; what they give is joined along "
+       "the channels in the order written, height and width must agree",
+       0,
+       0,
+       false,
+       {},
+       {},
+       true},
   };
   return kTable;
 }
@@ -104,7 +117,7 @@ std::vector<std::string> layer_words() {
 
 std::span<const LayerOptionRow> layer_options() {
   static const std::vector<LayerOptionRow> kOptions = {
-      {"stride=S", "step of the window, S or SxS (height by width); 1 for conv, K for pools"},
+      {"stride=S", "step of the window, S or SxS (height by width); 1 for convolutions, K for pools"},
       {"valid", "no padding: only windows that lie inside the map"},
       {"same", "the default: zeros so that the output is ceil(size / stride); an odd zero goes right and below"},
       {"pad=P", "P zeros on every side, or PxQ above and below by left and right"},

@@ -38,6 +38,15 @@ std::unique_ptr<TrainingOp> make_flatten(const Step& step, int64_t batch, const 
 // y = a + b, of forward values or of gradients; its own backward pass is the planner's: gradients are passed on as is.
 std::unique_ptr<Op> make_add(NodeId node, int64_t batch, const Map& map, int a, int b, int y);
 
+// Joins values of the same height and width along channels.
+class ConcatOp : public Op {
+ public:
+  virtual void set_gradients(int dy, const std::vector<int>& dx) = 0;  // one an input, -1 where nobody needs it
+};
+std::unique_ptr<ConcatOp> make_concat(const Step& step, int64_t batch, const std::vector<Value>& inputs,
+                                      const Value& out);
+std::vector<Value> inputs_of(const Step& step, const std::vector<Value>& values);
+
 // Fully connected. Training reads the kernel from `parameters`, inference packs its own from `plain`.
 std::unique_ptr<TrainingOp> make_dense(const Step& step, const Node& node, int64_t batch, const Value& in,
                                        const Value& out, Parameters& parameters);

@@ -41,10 +41,8 @@ Optimizer::Optimizer(const OptimizerSpec& spec, Parameters& parameters) : spec_(
   for (Matrix& m : matrices_) {
     const Slot& slot = parameters.slots[m.slot];
     if (!slot.packing.conv) continue;
-    const Shape& s = slot.parameter.shape;
     m.inner_gradient = dnnl::memory(*slot.packing.conv, dnnl_engine(), parameters.gradient(slot));
-    m.plain = dnnl::memory({{s[3], s[2], s[0], s[1]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::hwio},
-                           dnnl_engine(), work_.data());
+    m.plain = dnnl::memory(plain_conv(*slot.packing.conv), dnnl_engine(), work_.data());
     m.out = dnnl::reorder(m.inner_gradient, m.plain);
     m.in = dnnl::reorder(m.plain, m.inner_gradient);
   }

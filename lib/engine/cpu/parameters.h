@@ -22,6 +22,8 @@ struct Packing {
   std::optional<dnnl::memory::desc> conv;  // kernels of convolutions
   Map input;                               // dense: rows follow this map's blocked order
 };
+// HWIO of a kernel whose inner form this is.
+dnnl::memory::desc plain_conv(const dnnl::memory::desc& inner);
 Packing pack_vector(int64_t channels);
 Packing pack_conv(const dnnl::memory::desc& inner);
 Packing pack_dense(const Map& input, int64_t outputs);

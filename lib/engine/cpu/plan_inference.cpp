@@ -57,6 +57,9 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
       if (skip == nullptr) fail(Exit::bug, "cpu: an addition of one value");
       ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
       return;
+    case StepKind::concat:
+      ops_.push_back(make_concat(step, batch, inputs_of(step, values), out));
+      return;
     case StepKind::scale:
       ops_.push_back(make_scale(step, node.attributes.factor, batch, in, out));
       return;

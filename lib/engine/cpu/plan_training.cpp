@@ -34,8 +34,9 @@ void TrainingPlan::add_values() {
     values_.push_back(std::move(value));
   }
   for (const Step& step : lowered_.steps) {
-    const auto needs = [&](int value) { return value >= 0 && values_[static_cast<size_t>(value)].needs_gradient; };
-    values_[static_cast<size_t>(step.out)].needs_gradient = trains(step) || needs(step.in) || needs(step.skip);
+    bool needs = trains(step);
+    step.over_inputs([&](int value) { needs = needs || values_[static_cast<size_t>(value)].needs_gradient; });
+    values_[static_cast<size_t>(step.out)].needs_gradient = needs;
   }
 }
 
@@ -44,7 +45,7 @@ bool TrainingPlan::masked_by_pool(const Step& conv) const {
   if (conv.kind != StepKind::conv || conv.act != Act::relu) return false;
   int readers = 0, pools = 0;
   for (const Step& step : lowered_.steps) {
-    readers += (step.in == conv.out) + (step.skip == conv.out);
+    step.over_inputs([&](int value) { readers += value == conv.out; });
     pools += step.in == conv.out && step.kind == StepKind::maxpool;
   }
   return readers == 1 && pools == 1;
@@ -84,6 +85,9 @@ void TrainingPlan::add_forward(size_t index) {
     case StepKind::add:
       if (skip == nullptr) fail(Exit::bug, "cpu: an addition of one value");
       ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
+      return;
+    case StepKind::concat:
+      ops_.push_back(make_concat(step, batch, inputs_of(step, values_), out));
       return;
     case StepKind::dropout:
       ops_.push_back(make_dropout(step, node.attributes.rate, options_.seed, batch, in, out));
@@ -141,6 +145,12 @@ void TrainingPlan::add_backward(size_t index) {
   };
   if (step.skip >= 0) pass_on(step.skip);
   if (step.kind == StepKind::add) return pass_on(step.in);
+  if (step.kind == StepKind::concat) {
+    std::vector<int> parts;
+    step.over_inputs([&](int value) { parts.push_back(new_gradient(value)); });
+    static_cast<ConcatOp*>(op)->set_gradients(dy, parts);
+    return static_cast<void>(backward_.push_back({op, true}));
+  }
   const int dx = new_gradient(step.in);
   if (step.kind == StepKind::conv) {
     static_cast<TrainingConv*>(op)->add_backward(dy, dx, readers_[dy] > 1, arena_);

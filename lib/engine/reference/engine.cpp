@@ -171,6 +171,8 @@ class ReferenceEngine : public Engine {
       case LayerKind::add:
         for (size_t i = 0; i < y.size(); ++i) y[i] = x[i] + values_[index(node.inputs[1])][i];
         return;
+      case LayerKind::concat:
+        return concat_forward(rows_of(node, batch.n), inputs_of(node), y);
       case LayerKind::flatten:
         y = x;
         return;
@@ -219,6 +221,8 @@ class ReferenceEngine : public Engine {
         add_to(node.inputs[1], dy);
         dx = dy;
         break;
+      case LayerKind::concat:
+        return concat_gradients(node, n, dy);
       case LayerKind::flatten:
         dx = dy;
         break;
@@ -228,6 +232,25 @@ class ReferenceEngine : public Engine {
     }
     if (bias(id) != nullptr) bias_backward(dy, gradient(id, Role::bias));
     add_to(node.inputs[0], dx);
+  }
+
+  static int64_t rows_of(const Node& node, int64_t n) { return n * node.shape.elements() / channels_of(node); }
+  static int64_t channels_of(const Node& node) { return node.shape[node.shape.rank() - 1]; }
+
+  std::vector<const Values*> inputs_of(const Node& node) const {
+    std::vector<const Values*> inputs;
+    for (const NodeId input : node.inputs) inputs.push_back(&values_[index(input)]);
+    return inputs;
+  }
+
+  void concat_gradients(const Node& node, int64_t n, const Values& dy) {
+    int64_t first = 0;
+    for (const NodeId input : node.inputs) {
+      Values dx;
+      concat_backward(rows_of(node, n), first, channels_of(at(input)), dy, dx);
+      add_to(input, dx);
+      first += channels_of(at(input));
+    }
   }
 
   void add_to(NodeId node, const Values& dx) {
@@ -248,7 +271,7 @@ class ReferenceEngine : public Engine {
     const kernels::InputPixel<double> pixel{elements / channels / width, width, channels};
     for (size_t i = 0; i < x.size(); ++i) {
       const auto place = static_cast<int64_t>(i) % elements, sample = static_cast<int64_t>(i) / elements;
-      const auto c = static_cast<size_t>(place % channels);
+      const auto c = static_cast<size_t>(place % channels);  // of the sample's last axis, whatever the network reads
       const double mean = options_.mean.empty() ? 0 : static_cast<double>(options_.mean[c]);
       const double std = options_.std.empty() ? 1 : static_cast<double>(options_.std[c]);
       if (batch.images.empty()) {

@@ -26,6 +26,11 @@ void bias_backward(const Values& dy, Values& dbias);
 void pool_forward(const Node& node, const Shape& in, int64_t n, const Values& x, Values& y);
 void pool_backward(const Node& node, const Shape& in, int64_t n, const Values& x, const Values& dy, Values& dx);
 
+// y = all of xs along the last axis, of C1, C2, ... channels; rows is the product of the other axes.
+void concat_forward(int64_t rows, const std::vector<const Values*>& xs, Values& y);
+// dx [rows,channels] = the part of dy that begins at channel `first`.
+void concat_backward(int64_t rows, int64_t first, int64_t channels, const Values& dy, Values& dx);
+
 // Mean and biased variance of each channel over samples and pixels.
 struct Moments {
   Values mean, variance;

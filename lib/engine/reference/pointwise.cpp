@@ -1,4 +1,6 @@
 // Pools, batch-norm and activations: the loops around lib/kernels.
+#include <algorithm>
+
 #include "base/error.h"
 #include "engine/reference/layers.h"
 #include "kernels/activation.h"
@@ -115,6 +117,24 @@ void norm_backward(double epsilon, const Moments& moments, const Values& gamma, 
     for (int64_t r = 0; r < rows; ++r) {
       dx[at(r)] = norm.gradient(x[at(r)], dy[at(r)], sum, product, static_cast<double>(rows));
     }
+  }
+}
+
+void concat_forward(int64_t rows, const std::vector<const Values*>& xs, Values& y) {
+  auto to = y.begin();
+  for (int64_t row = 0; row < rows; ++row) {
+    for (const Values* x : xs) {
+      const int64_t channels = static_cast<int64_t>(x->size()) / rows;
+      to = std::copy_n(x->begin() + row * channels, channels, to);
+    }
+  }
+}
+
+void concat_backward(int64_t rows, int64_t first, int64_t channels, const Values& dy, Values& dx) {
+  const int64_t all = static_cast<int64_t>(dy.size()) / rows;
+  dx.resize(static_cast<size_t>(rows * channels));
+  for (int64_t row = 0; row < rows; ++row) {
+    std::copy_n(dy.begin() + row * all + first, channels, dx.begin() + row * channels);
   }
 }
 
