@@ -24,11 +24,18 @@ struct LayerCase {
   bool sum_loss = false;
   bool augmented = false;
   bool weighted = false;  // samples weigh differently and every third has no label
+  int64_t tokens = 0;     // > 0: samples are texts of so many tokens
 };
 
 inline void PrintTo(const LayerCase& row, std::ostream* out) { *out << row.net; }
 
 constexpr int64_t kCaseClasses = 5;
+
+// A row of texts of `length` tokens out of 11, few enough that they repeat; the first is empty, the second full.
+inline LayerCase text_case(const char* name, const char* net, int64_t length, int64_t batch = 6, int64_t room = 6,
+                           Exactness exactness = Exactness::direct) {
+  return {name, net, {length}, batch, room, exactness, 0, false, false, false, 11};
+}
 
 inline const LayerCase kLayerCases[] = {
     // The smallest: input, dense layer and loss.
@@ -167,6 +174,32 @@ inline const LayerCase kLayerCases[] = {
      "parallel {; conv 3 1x1; residual {; parallel {; conv 2 1x1; |; conv 1 3x3; }; }; |; conv 16 3x3 bn; }; relu; "
      "maxpool 2; dense classes",
      {6, 5, 3}},
+    // Texts: rows of a table, and padding that counts nowhere.
+    text_case("embed", "embed 5; dense classes", 4),
+    text_case("embed_frozen", "embed 5 freeze; relu; dense 3; dense classes", 4),
+    text_case("embed_mean", "embed 16; globalpool avg; dense classes", 9),
+    text_case("embed_max", "embed 20; globalpool max; dense classes", 9, 5, 8),
+    text_case(
+        "embed_widths",
+        "embed 12; parallel {; conv 10 3 relu; globalpool max; |; conv 7 4 relu; globalpool max; |; conv 16 2 valid; "
+        "globalpool avg; }; dropout 0.3; dense classes",
+        8),
+    text_case("embed_deep",
+              "embed 16; conv 16 3 stride=2 bn relu; residual {; conv 16 3 bn relu; conv 16 3 bn; } relu; maxpool 2; "
+              "conv 8 3; globalpool avg; dense classes",
+              23, 6, 7),
+    text_case("embed_batchnorm", "embed 5; bn silu; conv 24 1 bn gelu; bn; globalpool max; dense classes", 7, 6, 8),
+    text_case("embed_mask", "embed 5; conv 6 3; conv 17 1 bn; conv 3 2; globalpool max; dense classes", 7),
+    text_case("embed_mask_flatten", "embed 5; conv 6 3; gelu; dense 7 relu; dense classes", 5),
+    text_case(
+        "embed_mask_of_branches",
+        "embed 5; conv 4 3; parallel {; relu; |; maxpool 1; }; residual {; conv 8 3; }; avgpool 3 stride=2; conv 3 2 "
+        "dilation=2; globalpool avg; dense classes",
+        10),
+    text_case("embed_valid_and_padded",
+              "embed 5; conv 6 3 valid; conv 6 3 pad=2 relu; maxpool 3; globalpool max; dense "
+              "classes",
+              9),
     {"add_winograd",
      "conv 16 3x3 bn relu; residual {; conv 16 3x3 bn relu; conv 16 3x3 bn relu; }; globalpool max; dense classes",
      {6, 8, 3},

@@ -14,9 +14,9 @@ double tolerance_of(Exactness exactness) { return exactness == Exactness::direct
 class Row {
  public:
   explicit Row(const LayerCase& row)
-      : graph(build_graph(row.net, row.input, kCaseClasses)),
+      : graph(build_graph(row.net, row.input, kCaseClasses, row.tokens)),
         parameters(test_parameters(graph)),
-        samples(row.input, row.batch, kCaseClasses),
+        samples(row.input, row.batch, kCaseClasses, 1, row.tokens),
         rates_(parameters_of(graph).size(), 0.0F),
         row_(row) {
     if (row.augmented) samples.augment(row.input);
@@ -27,7 +27,7 @@ class Row {
     options.training = true;
     options.optimizer.momentum = 0;
     options.optimizer.nesterov = false;
-    set_normalization(row.input, options);
+    if (row.tokens == 0) set_normalization(row.input, options);
   }
 
   // With every rate and momentum 0, a step leaves the gradients in the optimiser's momentum, and weights as they were.
@@ -172,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(Rows, LayerTest, testing::ValuesIn(kLayerCases),
 TEST(LayerCases, EveryKindHasARow) {
   std::set<LayerKind> seen;
   for (const LayerCase& row : kLayerCases) {
-    for (const Node& node : build_graph(row.net, row.input, kCaseClasses).nodes) seen.insert(node.kind);
+    for (const Node& node : build_graph(row.net, row.input, kCaseClasses, row.tokens).nodes) seen.insert(node.kind);
   }
   int kinds = 0;
   try {

@@ -16,7 +16,7 @@ std::string first_window(const std::vector<Item>& items) {
   for (const Item& item : items) {
     if (item.is("conv")) return item.plain[1];
     if (item.is("maxpool") || item.is("avgpool") || item.is("whiten")) return item.plain[0];
-    if (item.is("globalpool") || item.is("flatten") || item.is("dense")) return "";
+    if (item.is("globalpool") || item.is("flatten") || item.is("dense") || item.is("embed")) return "";
     for (const std::vector<Item>& branch : item.branches) {
       const std::string found = first_window(branch);
       if (!found.empty()) return found;
@@ -34,12 +34,31 @@ bool norm_follows(const std::vector<Item>& items, size_t i) {
   return false;
 }
 
+// Layers whose output is 0 where their input is.
+bool keeps_zero(LayerKind kind) {
+  switch (kind) {
+    case LayerKind::relu:
+    case LayerKind::gelu:
+    case LayerKind::silu:
+    case LayerKind::scale:
+    case LayerKind::dropout:
+    case LayerKind::maxpool:  // windows that begin in padding hold nothing else
+    case LayerKind::avgpool:
+    case LayerKind::add:
+    case LayerKind::concat:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
-Builder::Builder(const std::string& text, const Shape& input, int64_t classes) {
+Builder::Builder(const std::string& text, const Shape& input, int64_t classes, int64_t tokens) {
   graph_.text = text;
   graph_.input = input;
   graph_.classes = classes;
+  graph_.tokens = tokens;
 }
 
 Graph Builder::build() {
@@ -65,7 +84,12 @@ void Builder::read_input(const std::vector<Item>& items) {
     upright_ = first_window(items).find('x') == std::string::npos;
     node.shape = upright_ ? Shape{graph_.input[0], 1, graph_.input[1]} : Shape{graph_.input[0], graph_.input[1], 1};
   }
+  if (graph_.tokens > 0) {
+    upright_ = true;
+    if (!items[0].is("embed")) fail_item(items[0], "texts are read by `embed`; let the first layer be `embed 128`");
+  }
   graph_.nodes.push_back(std::move(node));
+  clean_.push_back(true);
 }
 
 void Builder::sequence(const std::vector<Item>& items) {
@@ -74,6 +98,7 @@ void Builder::sequence(const std::vector<Item>& items) {
 
 void Builder::layer(const std::vector<Item>& items, size_t i) {
   const Item& item = items[i];
+  if (item.is("embed")) return embed(item);
   if (item.is("conv")) return conv(item, norm_follows(items, i));
   if (item.is("dense")) return dense(item, norm_follows(items, i));
   if (item.is("whiten")) return whiten(item);
@@ -100,9 +125,32 @@ Node& Builder::append(const Item& item, LayerKind kind, const std::string& word,
   node.name = word + std::to_string(++counts_[word]);
   node.inputs = {current_};
   node.shape = shape;
+  if (shape.rank() == 3) node.token_stride = last().token_stride;
+  clean_.push_back(keeps_zero(kind) && clean_[static_cast<size_t>(current_)]);
   graph_.nodes.push_back(std::move(node));
   current_ = graph_.output();
   return graph_.nodes.back();
+}
+
+Node& Builder::join(const Item& item, LayerKind kind, const Shape& shape, const std::vector<NodeId>& inputs) {
+  bool clean = true;
+  for (const NodeId input : inputs) {
+    clean = clean && clean_[static_cast<size_t>(input)];
+    if (at(input).token_stride != at(inputs[0]).token_stride) {
+      fail_item(item,
+                "its ways move over the text by different strides, so that their positions do not belong together");
+    }
+  }
+  Node& node = append(item, kind, kind_name(kind), shape);
+  node.inputs = inputs;
+  clean_.back() = clean;
+  return node;
+}
+
+void Builder::masked(const Item& item) {
+  if (last().token_stride == 0 || clean_[static_cast<size_t>(current_)]) return;
+  append(item, LayerKind::mask, "mask", Shape(last().shape));
+  clean_.back() = true;
 }
 
 void Builder::parameter(const Item& item, Role role, const Shape& shape, Init init, bool trainable) {
@@ -149,7 +197,7 @@ void Builder::residual(const Item& item) {
                                 "`residual project {{`",
                                 at(start).shape.to_string(), at(end).shape.to_string()));
   }
-  append(item, LayerKind::add, "add", Shape(at(end).shape)).inputs = {end, around};
+  join(item, LayerKind::add, Shape(at(end).shape), {end, around});
 }
 
 // The way around a block that changes the shape: 1x1 convolution and batch-norm (He et al. 2016, option B).
@@ -164,6 +212,7 @@ NodeId Builder::projection(const Item& item, NodeId start, NodeId end) {
   }
   current_ = start;
   append(item, LayerKind::conv, "project", out).attributes = a;
+  slide(a);
   limited_product(item, "its projection", {in[2], out[2]});
   parameter(item, Role::kernel, {1, 1, in[2], out[2]}, Init::he);
   batchnorm(item);
@@ -173,6 +222,7 @@ NodeId Builder::projection(const Item& item, NodeId start, NodeId end) {
 // Branches that start from the same node; what comes out of them is joined along channels, in the order written.
 void Builder::parallel(const Item& item) {
   if (item.branches.size() < 2) fail_item(item, "has one branch; a line `|` separates it from the next");
+  masked(item);
   const NodeId start = current_;
   std::vector<NodeId> ends;
   Shape joined;
@@ -192,12 +242,10 @@ void Builder::parallel(const Item& item) {
     joined = shape;
     ends.push_back(current_);
   }
-  append(item, LayerKind::concat, "concat",
-         joined.rank() == 1 ? Shape{channels} : Shape{joined[0], joined[1], channels})
-      .inputs = ends;
+  join(item, LayerKind::concat, joined.rank() == 1 ? Shape{channels} : Shape{joined[0], joined[1], channels}, ends);
 }
 
-Graph build_graph(const std::string& text, const Shape& input, int64_t classes) {
+Graph build_graph(const std::string& text, const Shape& input, int64_t classes, int64_t tokens) {
   if (input.rank() < 1 || input.rank() > 3 || classes < 1 || classes > kMaxExtent) {
     fail(Exit::usage, "net: no network for inputs of {} and {} classes", input.to_string(), classes);
   }
@@ -209,7 +257,11 @@ Graph build_graph(const std::string& text, const Shape& input, int64_t classes) 
   if (elements > static_cast<double>(kMaxElements)) {
     fail(Exit::usage, "net: inputs of {} have more than {} values", input.to_string(), with_commas(kMaxElements));
   }
-  return Builder(text, input, classes).build();
+  if (tokens != 0 && (input.rank() != 1 || tokens < 2 || tokens > kMaxTokens)) {
+    fail(Exit::usage, "net: no network for {} tokens in rows of {}; 2 to {} can be told apart", tokens,
+         input.to_string(), with_commas(kMaxTokens));
+  }
+  return Builder(text, input, classes, tokens).build();
 }
 
 }  // namespace lepton

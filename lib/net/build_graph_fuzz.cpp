@@ -63,6 +63,8 @@ std::string words_of(const uint8_t* data, size_t size) {
                                        "#",
                                        "-1",
                                        "99999999999999999999",
+                                       "embed",
+                                       "init=normal",
                                        "parallel",
                                        "|",
                                        "3",
@@ -73,13 +75,20 @@ std::string words_of(const uint8_t* data, size_t size) {
   return text + "\ndense classes";
 }
 
+struct Input {
+  lepton::Shape shape;
+  int64_t tokens = 0;
+};
+
 void build(const std::string& text) {
-  const lepton::Shape inputs[] = {{32, 32, 3}, {1, 1, 1}, {30}, {4096, 4096, 3}, {98, 40}};
-  for (const lepton::Shape& input : inputs) {
+  const Input inputs[] = {{{32, 32, 3}}, {{1, 1, 1}}, {{30}}, {{4096, 4096, 3}}, {{98, 40}}, {{50}, 131072}};
+  for (const Input& input : inputs) {
+    const std::string net = input.tokens > 0 ? "embed 8\n" + text : text;
     try {
-      const lepton::Graph graph = lepton::build_graph(text, input, 10);
+      const lepton::Graph graph = lepton::build_graph(net, input.shape, 10, input.tokens);
       if (graph.nodes.back().shape != lepton::Shape{10}) std::abort();
       for (size_t id = 0; id < graph.nodes.size(); ++id) {
+        if (graph.nodes[id].token_stride < 0) std::abort();
         for (const lepton::NodeId from : graph.nodes[id].inputs) {
           if (from < 0 || static_cast<size_t>(from) >= id) std::abort();
         }

@@ -28,6 +28,21 @@ int64_t extent_of(const Item& item, int64_t size, int64_t padded, int64_t reach,
 
 }  // namespace
 
+void Builder::embed(const Item& item) {
+  if (graph_.tokens == 0) fail_item(item, "reads texts, i.e. token numbers; this data has none");
+  if (current_ != 0) fail_item(item, "must be the first layer: it reads the token numbers");
+  const int64_t values = whole(item, "the number of values", item.plain[0], 1);
+  limited_product(item, "its table", {graph_.tokens, values});
+  append(item, LayerKind::embed, "embed", {graph_.input[0], 1, values}).token_stride = 1;
+  clean_.back() = true;
+  parameter(item, Role::table, {graph_.tokens, values}, table_init_of(item));
+}
+
+void Builder::slide(const Attributes& a) {
+  int64_t& stride = graph_.nodes.back().token_stride;
+  stride = std::min(stride * a.stride_h, int64_t{1} << 40);  // far beyond any text
+}
+
 // The output of a window written as `text` with the item's stride, dilation and padding, which go into `a`.
 Shape Builder::window(const Item& item, const std::string& text, int64_t channels, Attributes& a) const {
   const Shape& in = map_of(item);
@@ -47,6 +62,7 @@ void Builder::conv(const Item& item, bool norm) {
   const int64_t filters = whole(item, "the number of filters", item.plain[0], 1);
   Attributes a;
   const Shape out = window(item, item.plain[1], filters, a);
+  if (a.kernel_h > 1) masked(item);
   conv_node(item, "conv", a, out, init_of(item));
   if (wants_bias(item, !norm)) bias(item, filters, init_of(item));
 }
@@ -55,6 +71,7 @@ void Builder::conv_node(const Item& item, const char* word, const Attributes& a,
   const int64_t channels = last().shape[2];
   limited_product(item, "its kernel", {a.kernel_h, a.kernel_w, channels, out[2]});
   append(item, LayerKind::conv, word, out).attributes = a;
+  slide(a);
   parameter(item, Role::kernel, {a.kernel_h, a.kernel_w, channels, out[2]}, init, init != Init::whiten);
 }
 
@@ -122,7 +139,9 @@ void Builder::pool(const Item& item, LayerKind kind) {
   }
   const int64_t h = extent_of(item, in[0], in[0], a.kernel_h, a.stride_h);
   const int64_t w = extent_of(item, in[1], in[1], a.kernel_w, a.stride_w);
+  if (a.kernel_h > 1) masked(item);
   append(item, kind, kind_name(kind), {h, w, in[2]}).attributes = a;
+  slide(a);
 }
 
 void Builder::globalpool(const Item& item) {
@@ -156,7 +175,10 @@ void Builder::dropout(const Item& item) {
   append(item, LayerKind::dropout, "dropout", Shape(last().shape)).attributes.rate = static_cast<float>(rate);
 }
 
-void Builder::flatten(const Item& item) { append(item, LayerKind::flatten, "flatten", {last().shape.elements()}); }
+void Builder::flatten(const Item& item) {
+  masked(item);
+  append(item, LayerKind::flatten, "flatten", {last().shape.elements()});
+}
 
 void Builder::scale(const Item& item) {
   const std::string& text = item.plain[0];

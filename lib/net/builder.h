@@ -11,7 +11,7 @@ namespace lepton {
 
 class Builder {
  public:
-  Builder(const std::string& text, const Shape& input, int64_t classes);
+  Builder(const std::string& text, const Shape& input, int64_t classes, int64_t tokens);
   Graph build();
 
  private:
@@ -24,6 +24,10 @@ class Builder {
   void layer(const std::vector<Item>& items, size_t i);
   // Appends a node that reads the current one and becomes it. `word` names it, as "conv3".
   Node& append(const Item& item, LayerKind kind, const std::string& word, const Shape& shape);
+  // The same for a node that reads `inputs`.
+  Node& join(const Item& item, LayerKind kind, const Shape& shape, const std::vector<NodeId>& inputs);
+  // Sees to it that padding is 0 in the current node, for a layer that mixes positions.
+  void masked(const Item& item);
   void parameter(const Item& item, Role role, const Shape& shape, Init init, bool trainable = true);
   void bias(const Item& item, int64_t channels, Init kernel_init);
   const Shape& map_of(const Item& item) const;
@@ -32,7 +36,9 @@ class Builder {
   void parallel(const Item& item);
 
   // build_layers.cpp: one function a layer. norm: a batch-norm right behind takes any constant off again.
+  void embed(const Item& item);
   void conv(const Item& item, bool norm);
+  void slide(const Attributes& a);  // the current node's windows move over positions so
   void conv_node(const Item& item, const char* word, const Attributes& a, const Shape& out, Init init);
   Shape window(const Item& item, const std::string& text, int64_t channels, Attributes& a) const;
   void padding(const Item& item, const Shape& in, int64_t reach_h, int64_t reach_w, Attributes& a) const;
@@ -47,8 +53,9 @@ class Builder {
   void scale(const Item& item);
 
   Graph graph_;
-  NodeId current_ = 0;    // that the next layer reads
-  bool upright_ = false;  // the samples are sequences {T,1,C}: a window's plain number is over time alone
+  NodeId current_ = 0;       // that the next layer reads
+  bool upright_ = false;     // the samples are sequences {T,1,C}: a window's plain number is over time alone
+  std::vector<bool> clean_;  // of each node: padding is 0 in it
   std::map<std::string, int> counts_;
   int64_t total_ = 0;
   double flops_ = 0;

@@ -163,6 +163,55 @@ TEST(BuildGraph, WiresResidualBlocks) {
   EXPECT_EQ(node_of(project, "add1").inputs, (std::vector<NodeId>{project.find("conv1"), project.find("bn1")}));
 }
 
+TEST(BuildGraph, ReadsTextsByATableAndMasksTheirPadding) {
+  const Graph graph = build_graph(
+      "embed 8 lr=2; conv 4 3 stride=2 relu; conv 5 1; maxpool 2; relu; conv 6 3 pad=1; globalpool max; dense classes",
+      {30}, 10, 1000);
+  std::string names;
+  for (const Node& node : graph.nodes) names += node.name + ":" + std::to_string(node.token_stride) + " ";
+  // No mask behind the table, none before a window of one position, none where zeros stayed zeros.
+  EXPECT_EQ(names,
+            "input:0 embed1:1 conv1:2 relu1:2 conv2:2 mask1:2 maxpool1:4 relu2:4 conv3:4 globalmax1:0 dense1:0 ");
+  EXPECT_EQ(node_of(graph, "embed1").shape, (Shape{30, 1, 8}));
+  EXPECT_EQ(roles(node_of(graph, "embed1")), "table:1000x8");
+  EXPECT_EQ(node_of(graph, "embed1").parameters[0].lr_scale, 2);
+  EXPECT_EQ(graph.tokens, 1000);
+  EXPECT_EQ(node_flops(node_of(graph, "embed1")), 0);
+  EXPECT_NE(graph_json(graph).find("\"token_stride\": 4"), std::string::npos);
+  const ParameterRef table = parameters_of(graph)[0];
+  EXPECT_EQ(table.name, "embed1/table");
+  EXPECT_FALSE(table.matrix || table.head);
+}
+
+TEST(BuildGraph, RefusesTextsWhereTheyDoNotFit) {
+  const struct {
+    const char* text;
+    Shape input;
+    int64_t tokens;
+    const char* expected;
+  } rows[] = {
+      {"dense classes", {30}, 100, "net line 1: dense: texts are read by `embed`"},
+      {"embed 8; dense classes", {30}, 0, "embed: reads texts"},
+      {"embed 8; dense classes", {8, 8, 3}, 0, "embed: reads texts"},
+      {"embed 8; embed 8; dense classes", {30}, 100, "must be the first layer"},
+      {"embed 8 init=he; dense classes", {30}, 100, "accepted: normal, uniform"},
+      {"embed 1048576; dense classes", {30}, 1000, "its table would have more than"},
+      {"embed 8; parallel { conv 4 1 stride=2 | conv 4 1 }; dense classes", {1}, 9, "different strides"},
+      {"embed 8; residual project { conv 4 1 stride=2 }; dense classes", {1}, 9, "different strides"},
+      {"embed 8; dense classes", {30}, 1, "2 to 16,777,216"},
+      {"embed 8; dense classes", {30, 2}, 100, "no network for 100 tokens"},
+  };
+  for (const auto& row : rows) {
+    try {
+      build_graph(row.text, row.input, 10, row.tokens);
+      ADD_FAILURE() << row.text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), Exit::usage);
+      EXPECT_NE(std::string(error.what()).find(row.expected), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(BuildGraph, KeepsTheTextVerbatim) {
   const std::string text = "# a net\n\n  dense   classes ;;\n";
   EXPECT_EQ(build_graph(text, {4}, 10).text, text);
@@ -176,7 +225,7 @@ TEST(BuildGraph, RefusesWithLineLayerAndNearestWord) {
       {"", "holds no layer"},
       {"# only this", "holds no layer"},
       {"dense classes\n\nrelou", "net line 3: unknown layer `relou` (did you mean `relu`?)"},
-      {"xyzzy", "accepted: conv, dense,"},
+      {"xyzzy", "accepted: embed, conv, dense,"},
       {"conv 8 3x3 relus\ndense classes", "net line 1: conv: unknown word `relus` (did you mean `relu`?)"},
       {"conv 8 3x3 strid=2\ndense classes", "unknown option `strid` (did you mean `stride`?)"},
       {"conv 8 3x3 stride=2 stride=1", "given twice"},

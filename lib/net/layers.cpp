@@ -4,6 +4,15 @@ namespace lepton {
 
 std::span<const LayerRow> layer_table() {
   static const std::vector<LayerRow> kTable = {
+      {"embed",
+       "embed D [init=I] [lr=F] [freeze]",
+       "first layer of texts, and only there: D values for each token, from a table that is learned; padding gives "
+       "zeros",
+       1,
+       1,
+       false,
+       {"init", "lr"},
+       {"freeze"}},
       {"conv",
        "conv N KxK|K [stride=S] [valid|pad=P] [dilation=D] [bias|nobias] [init=I] [lr=F] [freeze]",
        "convolution with N filters of K by K, or over K positions of a sequence; the map keeps its size divided by the "
@@ -126,7 +135,7 @@ std::span<const LayerOptionRow> layer_options() {
       {"init=I",
        "initial values: he (normal, variance 2 / fan-in, bias 0; the default), torch (kernel and bias uniform "
        "within 1 / sqrt(fan-in)), dirac (torch, with the identity on the first filters), unit (torch, divided "
-       "by its standard deviation)"},
+       "by its standard deviation); of embed: normal (deviation 0.1, the default) or uniform (within 1 / D)"},
       {"lr=F", "multiplies the learning rate of this layer's parameters"},
       {"freeze", "this layer's parameters keep their initial or loaded values"},
       {"bias-epochs=E", "the bias is trained for E epochs, its rate falling to 0; 0, the default, is to the end"},

@@ -67,6 +67,8 @@ class Lowering {
     switch (n.kind) {
       case LayerKind::input:
         return input(id);
+      case LayerKind::embed:
+        return plain(id, StepKind::embed);
       case LayerKind::conv:
         return conv(id);
       case LayerKind::batchnorm:
@@ -87,6 +89,8 @@ class Lowering {
         return concat(id);
       case LayerKind::dropout:
         return training_ ? plain(id, StepKind::dropout) : alias(id);
+      case LayerKind::mask:
+        return plain(id, StepKind::mask);
       case LayerKind::scale:
         return plain(id, StepKind::scale);
       case LayerKind::flatten:

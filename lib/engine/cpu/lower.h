@@ -8,7 +8,22 @@
 
 namespace lepton::cpu {
 
-enum class StepKind { input, conv, norm, act, maxpool, avgpool, add, concat, dropout, scale, flatten, dense };
+enum class StepKind {
+  input,
+  embed,
+  conv,
+  norm,
+  act,
+  maxpool,
+  avgpool,
+  add,
+  concat,
+  mask,
+  dropout,
+  scale,
+  flatten,
+  dense
+};
 
 // out = add(act(norm(kind(in))), skip); nodes that are -1 are not part of it.
 struct Step {

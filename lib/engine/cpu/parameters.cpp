@@ -44,6 +44,8 @@ Packing pack_dense(const Map& input, int64_t outputs) {
   return {rounded(input.sample() * padded_channels(outputs)), std::nullopt, input};
 }
 
+Packing pack_table(const Shape& table) { return pack_dense({1, 1, table[0]}, table[1]); }
+
 void pack(const Packing& packing, const Shape& shape, const float* plain, float* inner) {
   std::fill_n(inner, packing.size, 0.0F);
   if (packing.conv) return reorder(plain_conv(*packing.conv), plain, *packing.conv, inner);
@@ -82,10 +84,17 @@ void Parameters::allocate() {
   total = 0;
   for (Slot& slot : slots) {
     if (slot.packing.size == 0) fail(Exit::bug, "cpu: {} has no layout", slot.ref.name);
+    if (is_table(slot)) continue;
     slot.offset = total;
     total += slot.packing.size;
   }
-  values = AlignedFloats(total);
+  whole = total;
+  for (Slot& slot : slots) {
+    if (!is_table(slot)) continue;
+    slot.offset = whole;
+    whole += slot.packing.size;
+  }
+  values = AlignedFloats(whole);
   gradients = AlignedFloats(total);
 }
 

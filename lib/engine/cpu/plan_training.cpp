@@ -7,7 +7,11 @@
 namespace lepton::cpu {
 
 TrainingPlan::TrainingPlan(const Graph& graph, const EngineOptions& options, Parameters& parameters)
-    : graph_(graph), options_(options), parameters_(parameters), lowered_(lower(graph, graph.output(), true)) {
+    : graph_(graph),
+      options_(options),
+      parameters_(parameters),
+      texts_(graph, options.batch),
+      lowered_(lower(graph, graph.output(), true)) {
   add_values();
   for (size_t i = 0; i < lowered_.steps.size(); ++i) add_forward(i);
   Value& logits = values_[static_cast<size_t>(lowered_.steps.back().out)];
@@ -57,12 +61,19 @@ void TrainingPlan::add_forward(size_t index) {
   const Value& out = values_[static_cast<size_t>(step.out)];
   const int64_t batch = options_.batch;
   if (step.kind == StepKind::input) {
-    ops_.push_back(make_input(options_, graph_.input, out));
+    ops_.push_back(graph_.tokens > 0 ? make_token_input(options_, graph_.input[0], out)
+                                     : make_input(options_, graph_.input, out));
     return;
   }
   const Value& in = values_[static_cast<size_t>(step.in)];
   const Value* skip = step.skip < 0 ? nullptr : &values_[static_cast<size_t>(step.skip)];
   switch (step.kind) {
+    case StepKind::embed:
+      ops_.push_back(make_embed(step, node, batch, in, out, parameters_));
+      return;
+    case StepKind::mask:
+      ops_.push_back(make_mask(step, node, batch, in, out));
+      return;
     case StepKind::conv: {
       TrainingConvSpec spec{{in.map, out.map, in.planar, node.attributes, batch, node.parameters.size() > 1, step.act}};
       spec.masked = masked_by_pool(step);
@@ -79,7 +90,8 @@ void TrainingPlan::add_forward(size_t index) {
     case StepKind::avgpool: {
       const bool masked = std::any_of(lowered_.steps.begin(), lowered_.steps.end(),
                                       [&](const Step& s) { return s.out == step.in && masked_by_pool(s); });
-      ops_.push_back(make_pool(step, node, batch, true, masked, in, out, arena_));
+      ops_.push_back(make_pool(step, node, graph_.nodes[static_cast<size_t>(node.inputs[0])], batch, true, masked, in,
+                               out, arena_));
       return;
     }
     case StepKind::add:
@@ -176,7 +188,8 @@ void TrainingPlan::touch_all() {
   }
 }
 
-LossResult TrainingPlan::run(const Run& run, float smoothing, double factor, Times* forward, Times* backward) {
+LossResult TrainingPlan::run(Run run, float smoothing, double factor, Times* forward, Times* backward) {
+  run.lengths = texts_.read(*run.batch);
   const auto timed = [](Times* times, NodeId node, auto call) {
     const auto begun = std::chrono::steady_clock::now();
     call();
