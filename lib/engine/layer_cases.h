@@ -24,6 +24,7 @@ struct LayerCase {
   bool sum_loss = false;
   bool augmented = false;
   bool weighted = false;  // samples weigh differently and every third has no label
+  bool targets = false;   // numbers are predicted (mse); weighted: every fourth is unknown
   int64_t tokens = 0;     // > 0: samples are texts of so many tokens
 };
 
@@ -34,7 +35,7 @@ constexpr int64_t kCaseClasses = 5;
 // A row of texts of `length` tokens out of 11, few enough that they repeat; the first is empty, the second full.
 inline LayerCase text_case(const char* name, const char* net, int64_t length, int64_t batch = 6, int64_t room = 6,
                            Exactness exactness = Exactness::direct) {
-  return {name, net, {length}, batch, room, exactness, 0, false, false, false, 11};
+  return {name, net, {length}, batch, room, exactness, 0, false, false, false, false, 11};
 }
 
 inline const LayerCase kLayerCases[] = {
@@ -48,6 +49,9 @@ inline const LayerCase kLayerCases[] = {
     {"summed_loss", "dense classes", {7}, 4, 4, Exactness::direct, 0.1F, true},
     {"weights_and_unlabelled", "dense 3 relu; dense classes", {7}, 7, 7, Exactness::direct, 0.1F, false, false, true},
     {"summed_weighted_loss", "dense 3 relu; dense classes", {7}, 7, 9, Exactness::direct, 0, true, false, true},
+    {"mse", "dense classes", {7}, 4, 4, Exactness::direct, 0, false, false, false, true},
+    {"mse_weighted", "dense 3 relu; dense classes", {7}, 7, 9, Exactness::direct, 0.1F, false, false, true, true},
+    {"mse_summed", "conv 3 3x3 relu; dense classes", {4, 5, 3}, 7, 7, Exactness::direct, 0, true, false, true, true},
     {"augmented", "conv 5 3x3; dense classes", {7, 6, 3}, 8, 8, Exactness::direct, 0, false, true},
     {"augmented_gray", "conv 3 2x2; dense classes", {5, 9, 1}, 8, 8, Exactness::direct, 0, false, true},
     {"augmented_one_row", "dense classes", {1, 8, 5}, 8, 8, Exactness::direct, 0, false, true},

@@ -15,7 +15,7 @@ TrainingPlan::TrainingPlan(const Graph& graph, const EngineOptions& options, Par
   add_values();
   for (size_t i = 0; i < lowered_.steps.size(); ++i) add_forward(i);
   Value& logits = values_[static_cast<size_t>(lowered_.steps.back().out)];
-  loss_ = std::make_unique<Loss>(options.batch, graph.classes, logits.map.sample());
+  loss_ = std::make_unique<Loss>(options.loss, options.batch, graph.classes, logits.map.sample());
   dlogits_ = arena_.add(options.batch * logits.map.sample());
   logits.gradients.push_back(dlogits_);
   readers_[dlogits_] = 1;

@@ -110,6 +110,10 @@ class ReferenceEngine : public Engine {
   }
 
   void check_labels(const Batch& batch) const {
+    if (options_.loss == LossKind::mse) {
+      if (batch.targets.size() == static_cast<size_t>(batch.n * graph_.classes)) return;
+      fail(Exit::bug, "reference: a batch to train on needs targets");
+    }
     if (batch.labels.size() != static_cast<size_t>(batch.n)) {
       fail(Exit::bug, "reference: a batch to train on needs labels");
     }
@@ -344,16 +348,21 @@ class ReferenceEngine : public Engine {
     for (size_t i = 0; i < from.size(); ++i) to[i] = from[i] * static_cast<double>(dropout(i));
   }
 
-  // Weighted mean cross-entropy; sets the gradient of the logits.
+  // Sets the gradient of the logits, or of the numbers predicted.
   StepResult loss(const Batch& batch, const StepSettings& settings) {
+    return options_.loss == LossKind::mse ? squared_error(batch, settings) : cross_entropy(batch, settings);
+  }
+
+  static double weight_of(const Batch& batch, int64_t s) {
+    return batch.weights.empty() ? 1.0 : static_cast<double>(batch.weights[static_cast<size_t>(s)]);
+  }
+
+  StepResult cross_entropy(const Batch& batch, const StepSettings& settings) {
     const Values& logits = values_[index(graph_.output())];
     Values& dlogits = gradients_[index(graph_.output())];
     const kernels::CrossEntropy<double> cross{graph_.classes, static_cast<double>(settings.label_smoothing)};
     const auto label = [&](int64_t s) { return batch.labels[static_cast<size_t>(s)]; };
-    const auto weight = [&](int64_t s) {
-      if (label(s) < 0) return 0.0;
-      return batch.weights.empty() ? 1.0 : static_cast<double>(batch.weights[static_cast<size_t>(s)]);
-    };
+    const auto weight = [&](int64_t s) { return label(s) < 0 ? 0.0 : weight_of(batch, s); };
     const auto row = [&](int64_t s) { return logits.data() + s * graph_.classes; };
     const double total = kernels::reduce<double>(batch.n, weight);
     const double share = settings.sum_loss ? 1 : (total > 0 ? 1 / total : 0);
@@ -367,6 +376,26 @@ class ReferenceEngine : public Engine {
             cross.gradient(row(s)[c], log_total, c, label(s), weight(s) * share);
       }
       result.correct += label(s) >= 0 && kernels::largest(row(s), graph_.classes) == label(s);
+    }
+    return result;
+  }
+
+  StepResult squared_error(const Batch& batch, const StepSettings& settings) {
+    const Values& values = values_[index(graph_.output())];
+    Values& gradient = gradients_[index(graph_.output())];
+    const kernels::SquaredError<double> error;
+    const auto target = [&](int64_t i) { return static_cast<double>(batch.targets[static_cast<size_t>(i)]); };
+    const auto weight = [&](int64_t i) { return error.counts(target(i)) ? weight_of(batch, i / graph_.classes) : 0.0; };
+    const auto value = [&](int64_t i) { return values[static_cast<size_t>(i)]; };
+    const int64_t count = batch.n * graph_.classes;
+    const double total = kernels::reduce<double>(count, weight);
+    const double share = settings.sum_loss ? 1 : (total > 0 ? 1 / total : 0);
+    StepResult result;
+    result.loss =
+        kernels::reduce<double>(count, [&](int64_t i) { return weight(i) * error.loss(value(i), target(i)); });
+    result.loss = total > 0 ? result.loss / total : 0;
+    for (int64_t i = 0; i < count; ++i) {
+      gradient[static_cast<size_t>(i)] = error.gradient(value(i), target(i), weight(i) * share);
     }
     return result;
   }
