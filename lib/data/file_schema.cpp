@@ -15,9 +15,9 @@ const H5Data* find(const H5Contents& file, const std::string& path) {
 }
 
 bool is_meta(std::string_view path) {
-  constexpr std::array<std::string_view, 13> kNames = {
-      "classes",   "mean",           "std",     "recipe",      "columns",   "categories", "vocabulary", "provenance",
-      "errors/id", "errors/message", "metrics", "temperature", "thresholds"};
+  constexpr std::array<std::string_view, 12> kNames = {"classes",   "mean",           "std",        "recipe",
+                                                       "columns",   "categories",     "vocabulary", "provenance",
+                                                       "errors/id", "errors/message", "metrics",    "calibration"};
   constexpr std::string_view kPrefix = "/meta/";
   return path.starts_with(kPrefix) &&
          std::find(kNames.begin(), kNames.end(), path.substr(kPrefix.size())) != kNames.end();

@@ -19,6 +19,7 @@ struct Model {
   std::vector<float> mean, std;
   std::string recipe;                  // JSON
   std::string metrics;                 // JSON: split → metric → value and interval
+  std::string calibration;             // JSON: temperature, threshold; empty = none
   std::string provenance;              // JSON
   std::vector<float> selftest_x;       // [n, sample], stored values (u8 as float)
   std::vector<float> selftest_logits;  // [n, classes]
