@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "metrics/compare.h"
 #include "metrics/ranking.h"
 #include "metrics/regression.h"
 
@@ -66,6 +67,15 @@ double mean_of(const std::vector<std::optional<Estimate>>& values) {
     there += v.has_value();
   }
   return there > 0 ? sum / static_cast<double>(there) : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<int32_t> decide_all(const Decision& decision, std::span<const float> probabilities, size_t classes) {
+  std::vector<int32_t> answers;
+  answers.reserve(probabilities.size() / classes);
+  for (size_t at = 0; at < probabilities.size(); at += classes) {
+    answers.push_back(decide(decision, probabilities.subspan(at, classes)));
+  }
+  return answers;
 }
 
 // The areas under the curves of each class against the rest; of several classes their means.
@@ -136,16 +146,26 @@ std::optional<double> Evaluation::value(const std::string& metric) const {
   return std::nullopt;
 }
 
+std::vector<int32_t> answers_of(const Decision& decision, std::span<const float> logits, int64_t classes) {
+  return decide_all(decision, softmax(logits, classes, decision.temperature), static_cast<size_t>(classes));
+}
+
+void add_comparison(Evaluation& evaluation, std::span<const uint8_t> right, std::span<const uint8_t> other_right) {
+  const PairedTest test = compare_answers(right, other_right);
+  const auto others = std::accumulate(other_right.begin(), other_right.end(), int64_t{0});
+  evaluation.metrics.emplace_back("other_accuracy", proportion(others, evaluation.samples));
+  evaluation.metrics.emplace_back("accuracy_difference", test.difference);
+  evaluation.metrics.emplace_back("mcnemar_p", exactly(test.p));
+  evaluation.metrics.emplace_back("only_this_right", exactly(static_cast<double>(test.only_first)));
+  evaluation.metrics.emplace_back("only_other_right", exactly(static_cast<double>(test.only_second)));
+}
+
 Evaluation evaluate_scores(const std::vector<std::string>& classes, std::span<const int32_t> truth,
                            std::span<const float> logits, const std::function<std::string(size_t)>& id,
                            const EvaluationOptions& options) {
   const auto count = std::ssize(classes);
   const std::vector<float> probabilities = softmax(logits, count, options.decision.temperature);
-  std::vector<int32_t> predicted;
-  predicted.reserve(truth.size());
-  for (size_t i = 0; i < truth.size(); ++i) {
-    predicted.push_back(decide(options.decision, std::span(probabilities).subspan(i * classes.size(), classes.size())));
-  }
+  const std::vector<int32_t> predicted = decide_all(options.decision, probabilities, classes.size());
   Evaluation e = of_labels(classes, truth, predicted, options.decision.positive);
   if (count > options.top && options.top > 1) {
     const Estimate top = proportion(count_top(probabilities, truth, count, options.top), e.samples);

@@ -50,6 +50,13 @@ struct EvaluationOptions {
   std::string positive{};  // of labels: of two classes the positive one; "" = as positive_class() chooses
 };
 
+// What is answered to logits [n, classes]: [n] class indices, or -1.
+std::vector<int32_t> answers_of(const Decision& decision, std::span<const float> logits, int64_t classes);
+
+// Another model's answers beside: other_accuracy, accuracy_difference, mcnemar_p, only_this_right, only_other_right.
+// right: [samples], whether each has the sample right.
+void add_comparison(Evaluation& evaluation, std::span<const uint8_t> right, std::span<const uint8_t> other_right);
+
 // truth: [n] class indices; logits: [n, classes]; id names sample i. Error(no_input) when n is 0.
 Evaluation evaluate_scores(const std::vector<std::string>& classes, std::span<const int32_t> truth,
                            std::span<const float> logits, const std::function<std::string(size_t)>& id,
