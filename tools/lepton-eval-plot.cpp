@@ -25,7 +25,10 @@ struct OneClass {
 
 OneClass one_class(const ModelEvaluation& found, const ScoredSplit& split, std::span<const float> probabilities,
                    int32_t c) {
-  return {split.name, found.classes[static_cast<size_t>(c)], class_column(probabilities, std::ssize(found.classes), c),
+  const auto classes = std::ssize(found.classes);
+  return {split.name, found.classes[static_cast<size_t>(c)],
+          classes == 2 ? fine_class_column(split.logits, found.decision.temperature, c)
+                       : class_column(probabilities, classes, c),
           is_of_class(split.truth, c)};
 }
 
@@ -99,7 +102,15 @@ std::vector<Panel> panels_of(const ModelEvaluation& found) {
   const bool binary = found.decision.positive >= 0;
   const std::string positive = binary ? found.classes[static_cast<size_t>(found.decision.positive)] : "";
   const auto panel = [](const std::string& title, const char* x, const char* y) {
-    return Panel{title, x, y, {{0, 1}}, {{0, 1.02}}, true, true, {}, {}};
+    Panel p;
+    p.title = title;
+    p.x_label = x;
+    p.y_label = y;
+    p.x_range = {0, 1};
+    p.y_range = {0, 1.02};
+    p.diagonal = true;
+    p.legend = Panel::Legend::bottom;
+    return p;
   };
   Panel roc = panel("ROC" + (binary ? ", " + positive : ""), "1 - specificity", "sensitivity");
   Panel pr = panel("Precision and recall" + (binary ? ", " + positive : ""), "recall", "precision");
@@ -132,7 +143,11 @@ std::vector<Panel> panels_of(const ModelEvaluation& found) {
         binary ? calibration_line(split.name, calibration_bins(lines[0].scores, lines[0].positive))
                : confidence_line(split.name, split, probabilities, found.classes.size()));
   }
-  Panel confusion{"Confusion, " + found.evaluations[0].name, "answer", "truth", {}, {}, false, false, {}, {}};
+  calibration.legend = Panel::Legend::below;
+  Panel confusion;
+  confusion.title = "Confusion, " + found.evaluations[0].name;
+  confusion.x_label = "answer";
+  confusion.y_label = "truth";
   confusion.matrix = matrix_of(found.evaluations[0]);
   return {roc, pr, calibration, confusion};
 }
@@ -160,8 +175,16 @@ std::vector<Panel> log_panels(const std::string& path) {
     put(val, "val_accuracy");
   }
   if (train_loss.points.empty() && val_loss.points.empty()) fail(Exit::no_input, "{}: no epoch in it", path);
-  const Panel loss{"Loss while training", "epoch", "loss", {}, {}, false, false, {train_loss, val_loss}, {}};
-  const Panel accuracy{"Accuracy while training", "epoch", "accuracy", {}, {}, false, true, {train, val}, {}};
+  Panel loss, accuracy;
+  loss.title = "Loss while training";
+  accuracy.title = "Accuracy while training";
+  loss.x_label = accuracy.x_label = "epoch";
+  loss.y_label = "loss";
+  accuracy.y_label = "accuracy";
+  loss.log_y = true;
+  accuracy.legend = Panel::Legend::bottom;
+  loss.series = {train_loss, val_loss};
+  accuracy.series = {train, val};
   return {loss, accuracy};
 }
 

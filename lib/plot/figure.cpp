@@ -15,10 +15,11 @@
 namespace lepton {
 namespace {
 
-constexpr int kPanelWidth = 520, kPanelHeight = 440;  // pixels
-constexpr size_t kMostPoints = 2000;                  // of a line: more than a panel has pixels
-constexpr size_t kLongestName = 22;                   // letters
-constexpr size_t kMostNames = 20;                     // classes a matrix is labelled and counted with
+constexpr int kPanelWidth = 520, kPanelHeight = 440;      // pixels
+constexpr double kMatrixWidth = 330, kDigitWidth = 0.95;  // pixels of its cells together; of a digit by font size
+constexpr size_t kMostPoints = 2000;                      // of a line: more than a panel has pixels
+constexpr size_t kLongestName = 40;                       // letters
+constexpr size_t kMostNames = 20;                         // classes a matrix is labelled and counted with
 
 // Okabe and Ito's colours (2008), told apart by every kind of colour vision; yellow, too pale on white, is left out.
 constexpr const char* kColours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"};
@@ -38,7 +39,7 @@ size_t letter_length(const std::string& text, size_t at) {
   return length;
 }
 
-// In single quotes, where gnuplot knows no escapes and no commands but a doubled quote.
+// In single quotes, between which gnuplot knows no escapes and no commands; quotes in the text become ’.
 std::string quoted(const std::string& text, size_t longest = 1000) {
   std::string safe = "'";
   size_t letters = 0;
@@ -54,7 +55,7 @@ std::string quoted(const std::string& text, size_t longest = 1000) {
     } else if (length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)) {
       safe += ' ';
     } else {
-      safe += c == '\'' ? "''" : c == '`' ? "''" : text.substr(at, length);
+      safe += c == '\'' || c == '`' ? "’" : text.substr(at, length);
     }
     at += std::max<size_t>(1, length);
   }
@@ -107,13 +108,13 @@ std::string draw_matrix(const Matrix& m, const std::string& data) {
     text += fmt::format("set xtics {}{}scale 0\nset ytics {} scale 0\n", tics_of(m.columns),
                         m.columns.size() > 4 ? " rotate by -40 " : " ", tics_of(m.rows));
   }
-  text += "plot $" + data + " using 1:2:3 with image";
+  text += "plot $" + data + " using 1:2:3 with image pixels";
   if (named) {
-    text += fmt::format(
-        ", $"
-        "{}"
-        " using 1:2:(sprintf('%d', int($4))) with labels font ',{}' textcolor rgb '#000000'",
-        data, m.columns.size() > 12 ? 7 : 11);
+    const auto longest = std::to_string(*std::max_element(m.counts.begin(), m.counts.end())).size();
+    const double cell = kMatrixWidth / static_cast<double>(m.columns.size());
+    const double size = std::clamp(cell / (static_cast<double>(longest) * kDigitWidth), 4.0, 11.0);
+    text += fmt::format(", ${} using 1:2:(sprintf('%d', int($4))) with labels font ',{:.1f}' textcolor rgb '#000000'",
+                        data, size);
   }
   return text + "\n";
 }
@@ -125,8 +126,11 @@ std::string range_of(const char* axis, const std::optional<std::pair<double, dou
 std::string draw_series(const Panel& panel, const std::string& prefix) {
   std::string text = range_of("x", panel.x_range) + range_of("y", panel.y_range);
   text += "set grid linecolor rgb '#DDDDDD' linetype 1\nset border 3 linecolor rgb '#555555'\nset tics nomirror\n";
-  text += panel.legend_low ? "set key bottom right\n" : "set key top right\n";
-  text += "set key opaque fillcolor rgb '#FFFFFF' noautotitle samplen 2\nplot ";
+  constexpr const char* kPlaces[] = {"top right", "bottom right", "below center horizontal"};
+  text += fmt::format("set key {} Left reverse opaque fillcolor rgb '#FFFFFF' noautotitle samplen 2\n",
+                      kPlaces[static_cast<size_t>(panel.legend)]);
+  if (panel.log_y) text += "set logscale y\nset format y '%g'\n";
+  text += "plot ";
   const char* comma = "";
   if (panel.diagonal) {
     text += "x with lines linewidth 1 dashtype 2 linecolor rgb '#888888'";
@@ -136,18 +140,20 @@ std::string draw_series(const Panel& panel, const std::string& prefix) {
     const Series& series = panel.series[s];
     if (series.points.empty()) continue;
     const char* colour = kColours[s % std::size(kColours)];
-    const bool dots = !series.intervals.empty() || series.points.size() == 1;
-    text += fmt::format("{}${}{} using 1:2 with {} linewidth 2 {} linecolor rgb '{}' title {}", comma, prefix, s,
-                        dots ? "linespoints" : "lines", dots ? "pointtype 7 pointsize 0.5" : "", colour,
-                        quoted(series.name, kLongestName + 20));
+    const std::string data = fmt::format("{}${}{} using ", comma, prefix, s);
+    const std::string how = fmt::format("linecolor rgb '{}' title {}", colour, quoted(series.name, kLongestName));
     comma = ", ";
     if (!series.intervals.empty()) {
-      text +=
-          fmt::format(", ${}{} using 1:2:3:4 with yerrorbars linewidth 1 pointtype 7 pointsize 0.5 linecolor rgb '{}'",
-                      prefix, s, colour);
+      text += data + "1:2:3:4 with yerrorbars linewidth 1 pointtype 7 pointsize 0.7 " + how;
+    } else if (series.points.size() == 1) {
+      text += data + "1:2 with points pointtype 7 pointsize 0.7 " + how;
+    } else {
+      text += data + "1:2 with lines linewidth 2 " + how;
     }
   }
-  return *comma == '\0' ? text + "NaN\n" : text + "\n";
+  // Of nothing, gnuplot draws axes only if it is asked for something, such as this, out of sight.
+  if (*comma == '\0') return "set xrange [0:1]\nset yrange [0:1]\n" + text + "-1\n";
+  return text + "\n";
 }
 
 ProcessResult run_gnuplot(const std::vector<std::string>& argv, const ProcessOptions& options) {

@@ -8,7 +8,7 @@
 
 namespace lepton {
 
-// A line through points, in order; with intervals, dots and bars too.
+// A line through points, in order; with intervals, dots and bars instead.
 struct Series {
   std::string name;
   std::vector<std::pair<double, double>> points;
@@ -24,8 +24,9 @@ struct Matrix {
 struct Panel {
   std::string title, x_label, y_label;
   std::optional<std::pair<double, double>> x_range, y_range;
-  bool diagonal = false;    // a dashed line from (0, 0) to (1, 1)
-  bool legend_low = false;  // at the bottom, where lines keep to the top
+  bool diagonal = false;  // a dashed line from (0, 0) to (1, 1)
+  bool log_y = false;
+  enum class Legend { top, bottom, below } legend = Legend::top;  // where lines leave room, or outside
   std::vector<Series> series;
   std::optional<Matrix> matrix;  // instead of series
 };

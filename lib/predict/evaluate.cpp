@@ -79,10 +79,11 @@ std::vector<int32_t> decide_all(const Decision& decision, std::span<const float>
 }
 
 // The areas under the curves of each class against the rest; of several classes their means.
-void add_areas(Evaluation& e, std::span<const float> probabilities, std::span<const int32_t> truth) {
+void add_areas(Evaluation& e, std::span<const int32_t> truth,
+               const std::function<std::vector<double>(int32_t)>& scores_of) {
   const auto count = std::ssize(e.classes);
   for (int32_t c = 0; c < count; ++c) {
-    const std::vector<double> scores = class_column(probabilities, count, c);
+    const std::vector<double> scores = scores_of(c);
     const std::vector<uint8_t> positive = is_of_class(truth, c);
     e.class_roc_auc.push_back(roc_auc(scores, positive));
     e.class_pr_auc.push_back(average_precision(scores, positive));
@@ -171,7 +172,10 @@ Evaluation evaluate_scores(const std::vector<std::string>& classes, std::span<co
     const Estimate top = proportion(count_top(probabilities, truth, count, options.top), e.samples);
     e.metrics.insert(e.metrics.begin() + 1, {"top" + std::to_string(options.top), top});
   }
-  add_areas(e, probabilities, truth);
+  add_areas(e, truth, [&](int32_t c) {
+    return count == 2 ? fine_class_column(logits, options.decision.temperature, c)
+                      : class_column(probabilities, count, c);
+  });
   e.metrics.emplace_back("log_loss", exactly(log_loss(probabilities, truth, count)));
   e.metrics.emplace_back("ece", exactly(calibration_error(probabilities, truth, count)));
   if (options.decision.temperature != 1) e.metrics.emplace_back("temperature", exactly(options.decision.temperature));
@@ -210,6 +214,17 @@ std::vector<double> class_column(std::span<const float> probabilities, int64_t c
   column.reserve(probabilities.size() / static_cast<size_t>(classes));
   for (auto i = static_cast<size_t>(c); i < probabilities.size(); i += static_cast<size_t>(classes)) {
     column.push_back(static_cast<double>(probabilities[i]));
+  }
+  return column;
+}
+
+std::vector<double> fine_class_column(std::span<const float> logits, double temperature, int32_t c) {
+  std::vector<double> column;
+  column.reserve(logits.size() / 2);
+  const auto own = static_cast<size_t>(c), other = 1 - own;
+  for (size_t at = 0; at < logits.size(); at += 2) {
+    const double margin = static_cast<double>(logits[at + own]) - static_cast<double>(logits[at + other]);
+    column.push_back(1 / (1 + std::exp(-margin / temperature)));
   }
   return column;
 }
@@ -287,12 +302,11 @@ Evaluation evaluate_labels(std::span<const LabelRow> truth, std::span<const Labe
   const bool scored = e.positive >= 0 && scores.size() == given.size() &&
                       std::all_of(scores.begin(), scores.end(), [](double s) { return s >= 0 && s <= 1; });
   if (scored) {
-    std::vector<float> probabilities;
-    for (size_t i = 0; i < given.size(); ++i) {
-      const auto first = static_cast<float>(given[i] == 0 ? scores[i] : 1 - scores[i]);
-      probabilities.insert(probabilities.end(), {first, 1 - first});
-    }
-    add_areas(e, probabilities, expected);
+    add_areas(e, expected, [&](int32_t c) {
+      std::vector<double> of_class = scores;
+      for (size_t i = 0; i < given.size(); ++i) of_class[i] = given[i] == c ? scores[i] : 1 - scores[i];
+      return of_class;
+    });
   }
   e.unlabelled = unlabelled;
   std::stable_sort(wrong.begin(), wrong.end(),

@@ -67,6 +67,8 @@ Evaluation evaluate_numbers(std::span<const double> truth, std::span<const doubl
 
 // The probability of class c of each sample, from those of all, [n, classes]; and whether it is of that class.
 std::vector<double> class_column(std::span<const float> probabilities, int64_t classes, int32_t c);
+// The same from logits [n, 2], in double precision, for ranking: single precision takes all above 1 - 6e-8 for 1.
+std::vector<double> fine_class_column(std::span<const float> logits, double temperature, int32_t c);
 std::vector<uint8_t> is_of_class(std::span<const int32_t> truth, int32_t c);
 
 // A label as a file has it.
