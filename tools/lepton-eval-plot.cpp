@@ -143,7 +143,7 @@ std::vector<Panel> panels_of(const ModelEvaluation& found) {
         binary ? calibration_line(split.name, calibration_bins(lines[0].scores, lines[0].positive))
                : confidence_line(split.name, split, probabilities, found.classes.size()));
   }
-  calibration.legend = Panel::Legend::below;
+  calibration.legend = Panel::Legend::above;
   Panel confusion;
   confusion.title = "Confusion, " + found.evaluations[0].name;
   confusion.x_label = "answer";

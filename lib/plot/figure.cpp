@@ -126,7 +126,7 @@ std::string range_of(const char* axis, const std::optional<std::pair<double, dou
 std::string draw_series(const Panel& panel, const std::string& prefix) {
   std::string text = range_of("x", panel.x_range) + range_of("y", panel.y_range);
   text += "set grid linecolor rgb '#DDDDDD' linetype 1\nset border 3 linecolor rgb '#555555'\nset tics nomirror\n";
-  constexpr const char* kPlaces[] = {"top right", "bottom right", "below center horizontal"};
+  constexpr const char* kPlaces[] = {"top right", "bottom right", "outside above center horizontal"};
   text += fmt::format("set key {} Left reverse opaque fillcolor rgb '#FFFFFF' noautotitle samplen 2\n",
                       kPlaces[static_cast<size_t>(panel.legend)]);
   if (panel.log_y) text += "set logscale y\nset format y '%g'\n";

@@ -26,7 +26,7 @@ struct Panel {
   std::optional<std::pair<double, double>> x_range, y_range;
   bool diagonal = false;  // a dashed line from (0, 0) to (1, 1)
   bool log_y = false;
-  enum class Legend { top, bottom, below } legend = Legend::top;  // where lines leave room, or outside
+  enum class Legend { top, bottom, above } legend = Legend::top;  // where lines leave room, or outside
   std::vector<Series> series;
   std::optional<Matrix> matrix;  // instead of series
 };
