@@ -30,6 +30,12 @@ void add_infer_options(CommandLine& line, InferCommand& c) {
   app.add_option("--embed", c.embed, "values of this layer instead of labels; last = what the last dense layer reads")
       ->type_name("LAYER")
       ->group(kOutput);
+  app.add_option("--threshold", c.threshold, "label by this probability instead of the largest; model = the stored one")
+      ->type_name("N|model")
+      ->group(kOutput);
+  app.add_option("--positive", c.positive, "of two classes the one --threshold is for")
+      ->type_name("CLASS")
+      ->group(kOutput);
   const char* kSpeed = "Speed";
   app.add_option("--batch", c.batch, "most inputs computed together (32)")
       ->type_name("N")

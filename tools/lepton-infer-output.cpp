@@ -7,8 +7,9 @@
 namespace lepton {
 
 Output::Output(const InferCommand& command, const Predictor& predictor, NodeId node, int64_t width) {
+  style_.decision = decision_of(predictor.model, command.threshold, command.positive);
   if (command.format == "h5") {
-    hdf5_.emplace(command.output, predictor, node, command.embed);
+    hdf5_.emplace(command.output, predictor, node, command.embed, style_.decision);
     return;
   }
   style_.format = command.format == "csv"     ? AnswerFormat::csv

@@ -140,6 +140,12 @@ Exit run(const InferCommand& command, const CommonOptions& common) {
   if (!command.embed.empty() && (command.probs || command.top > 1)) {
     fail(Exit::usage, "--embed prints values of a layer: it does not go with --top or --probs");
   }
+  if (!command.embed.empty() && !command.threshold.empty()) {
+    fail(Exit::usage, "--embed prints values of a layer: it does not go with --threshold");
+  }
+  if (!command.positive.empty() && command.threshold.empty()) {
+    fail(Exit::usage, "--positive names the class that --threshold is for: give that too");
+  }
   if (command.format == "h5" && command.top > 1) {
     fail(Exit::usage, "--top: HDF5 holds the probability of every class; it does not go with --format h5");
   }
@@ -159,12 +165,13 @@ int main(int argc, char** argv) {
   using namespace lepton;
   return run_main("lepton-infer", [&] {
     InferCommand command;
-    CommandLine line({.name = "lepton-infer",
-                      .summary = "Labels images with a trained model: input, label and score, a line each.",
-                      .usage = "[options] MODEL.h5 [INPUT...]",
-                      .example = "find new/ -name '*.jpg' -print0 | lepton-infer model.h5 --files0-from - --top 3",
-                      .essential = {"files-from", "files0-from", "format", "header", "top", "probs", "embed", "bench"},
-                      .depfile = false});
+    CommandLine line(
+        {.name = "lepton-infer",
+         .summary = "Labels images with a trained model: input, label and score, a line each.",
+         .usage = "[options] MODEL.h5 [INPUT...]",
+         .example = "find new/ -name '*.jpg' -print0 | lepton-infer model.h5 --files0-from - --top 3",
+         .essential = {"files-from", "files0-from", "format", "header", "top", "probs", "embed", "threshold", "bench"},
+         .depfile = false});
     add_infer_options(line, command);
     if (const auto done = line.parse(argc, argv)) return *done;
     catch_signals(false);

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "io/process.h"
 #include "io/rows.h"
-#include "push/process.h"
 
 namespace lepton {
 

@@ -15,7 +15,6 @@
 #include "lepton-push-options.h"
 #include "lepton-push-output.h"
 #include "push/collect.h"
-#include "push/process.h"
 #include "push/publish.h"
 #include "push/pull.h"
 #include "push/retry.h"

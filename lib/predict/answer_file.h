@@ -4,6 +4,7 @@
 #include <string>
 
 #include "io/files.h"
+#include "predict/decision.h"
 #include "predict/stream.h"
 
 namespace lepton {
@@ -27,8 +28,9 @@ class LineFile {
 class AnswerFile {
  public:
   // Rows are probabilities of the model's classes, or, with a layer's name, values of that layer. "-" is standard
-  // output, never a terminal (usage).
-  AnswerFile(const std::string& target, const Predictor& predictor, NodeId node, const std::string& layer);
+  // output, never a terminal (usage). A label that is undecided is -1.
+  AnswerFile(const std::string& target, const Predictor& predictor, NodeId node, const std::string& layer,
+             const Decision& decision = {});
   ~AnswerFile();
   void add(const Answer& answer);
   void finish();  // without it the target stays as it was

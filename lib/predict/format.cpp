@@ -33,6 +33,26 @@ std::vector<size_t> best(const std::vector<float>& probabilities, int64_t count)
   return order;
 }
 
+// The labels of a row, the one decided on first; with the name "" where none was.
+struct Label {
+  std::string name;
+  float score;
+};
+std::vector<Label> labels_of(const AnswerStyle& style, const std::vector<float>& probabilities) {
+  std::vector<size_t> order = best(probabilities, style.top);
+  const int32_t decided = decide(style.decision, probabilities);
+  // Of two classes a threshold may choose the less probable.
+  if (decided >= 0 && order[0] != static_cast<size_t>(decided)) {
+    if (order.size() > 1) order[1] = order[0];
+    order[0] = static_cast<size_t>(decided);
+  }
+  std::vector<Label> labels;
+  labels.reserve(order.size());
+  for (const size_t c : order) labels.push_back({style.classes[c], probabilities[c]});
+  if (decided < 0) labels[0].name.clear();
+  return labels;
+}
+
 std::string json_array(const std::vector<float>& values) {
   std::string text = "[";
   for (size_t i = 0; i < values.size(); ++i) text += (i > 0 ? "," : "") + json_number(values[i]);
@@ -40,14 +60,14 @@ std::string json_array(const std::vector<float>& values) {
 }
 
 std::string json_labels(const AnswerStyle& style, const std::vector<float>& probabilities) {
-  const std::vector<size_t> order = best(probabilities, style.top);
-  const auto pair = [&](size_t c) {
-    return "\"label\":" + json_text(style.classes[c]) + ",\"score\":" + json_number(probabilities[c]);
+  const std::vector<Label> labels = labels_of(style, probabilities);
+  const auto pair = [](const Label& label) {
+    return "\"label\":" + json_text(label.name) + ",\"score\":" + json_number(label.score);
   };
-  std::string text = pair(order[0]);
-  if (order.size() > 1) {
+  std::string text = pair(labels[0]);
+  if (labels.size() > 1) {
     text += ",\"top\":[";
-    for (size_t i = 0; i < order.size(); ++i) text += (i > 0 ? ",{" : "{") + pair(order[i]) + "}";
+    for (size_t i = 0; i < labels.size(); ++i) text += (i > 0 ? ",{" : "{") + pair(labels[i]) + "}";
     text += "]";
   }
   if (!style.probs) return text;
@@ -65,7 +85,7 @@ std::string json_line(const AnswerStyle& style, const Answer& answer) {
   } else if (style.embedding) {
     text += ",\"embedding\":" + json_array(answer.values);
   } else {
-    text += "," + json_labels(style, softmax(answer.values, std::ssize(answer.values)));
+    text += "," + json_labels(style, softmax(answer.values, std::ssize(answer.values), style.decision.temperature));
   }
   return text + "}\n";
 }
@@ -101,10 +121,11 @@ std::string answer_line(const AnswerStyle& style, const Answer& answer) {
     for (const float v : answer.values) fields.push_back(number(v));
     return line_of(style.format, fields);
   }
-  const std::vector<float> probabilities = softmax(answer.values, std::ssize(answer.values));
-  for (const size_t c : best(probabilities, style.top)) {
-    fields.push_back(style.classes[c]);
-    fields.push_back(number(probabilities[c]));
+  const std::vector<float> probabilities =
+      softmax(answer.values, std::ssize(answer.values), style.decision.temperature);
+  for (const Label& label : labels_of(style, probabilities)) {
+    fields.push_back(label.name);
+    fields.push_back(number(label.score));
   }
   if (style.probs) {
     for (const float p : probabilities) fields.push_back(number(p));

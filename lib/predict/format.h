@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "predict/decision.h"
 #include "predict/stream.h"
 
 namespace lepton {
@@ -12,6 +13,7 @@ enum class AnswerFormat { tsv, csv, jsonl };
 struct AnswerStyle {
   AnswerFormat format = AnswerFormat::tsv;
   std::vector<std::string> classes;
+  Decision decision;       // which label goes first; undecided: an empty one
   int64_t top = 1;         // labels a row, best first
   bool probs = false;      // the probability of every class behind them
   bool embedding = false;  // the values themselves instead
