@@ -84,6 +84,16 @@ inline const LayerCase kLayerCases[] = {
      3,
      3,
      Exactness::winograd},
+    {"dwconv", "conv 16 1x1; dwconv 3x3; globalpool avg; dense classes", {7, 9, 3}},
+    {"dwconv_broken_block", "conv 21 1x1; dwconv 3x3 bn relu; conv 5 1x1; dwconv 2x3 relu; dense classes", {7, 6, 3}},
+    {"dwconv_of_input", "dwconv 3x3 relu; dense classes", {5, 6, 3}},
+    {"dwconv_gray", "dwconv 5x5 bias bn; maxpool 2; dense classes", {6, 7, 1}},
+    {"dwconv_stride",
+     "conv 16 1x1 gelu; dwconv 3x3 stride=2 nobias silu; dwconv 3x3 stride=1x2 valid; dense classes",
+     {11, 9, 3}},
+    {"dwconv_dilation", "conv 8 1x1; dwconv 3x3 dilation=2 gelu; dwconv 4x2 pad=2x1; dense classes", {9, 8, 3}},
+    {"dwconv_frozen", "conv 5 1x1; dwconv 3x3 freeze; relu; dense classes", {5, 6, 3}},
+    {"dwconv_of_frames", "dwconv 5 relu; conv 8 1; dwconv 3 stride=2 bn; globalpool max; dense classes", {13, 20}},
     {"whiten", "whiten 2x2 gelu; conv 5 3x3; dense classes", {6, 7, 3}},
     {"whiten_without_bias", "whiten 3x2 nobias; dense classes", {5, 5, 1}},
     // Frames [T,F] read as a sequence, or as a map of one channel.
@@ -203,6 +213,10 @@ inline const LayerCase kLayerCases[] = {
     text_case("embed_valid_and_padded",
               "embed 5; conv 6 3 valid; conv 6 3 pad=2 relu; maxpool 3; globalpool max; dense "
               "classes",
+              9),
+    text_case("embed_dwconv",
+              "embed 12; conv 9 3; dwconv 3 bn relu; conv 20 1 bias; dwconv 2 stride=2; globalpool avg; "
+              "dense classes",
               9),
     {"add_winograd",
      "conv 16 3x3 bn relu; residual {; conv 16 3x3 bn relu; conv 16 3x3 bn relu; }; globalpool max; dense classes",
