@@ -50,9 +50,11 @@ class InferenceConv : public Op {
   }
 
   void load(const Graph& graph, const Step& step, const ParameterSet& parameters) {
-    const Shape& kernel = graph.nodes[static_cast<size_t>(step.node)].parameters[0].shape;
+    const Node& conv = graph.nodes[static_cast<size_t>(step.node)];
+    const Shape& kernel = conv.parameters[0].shape;
     const Folded folded = fold(graph, step, parameters);
-    const Packing packing = pack_conv(forward_.pd.weights_desc());
+    const bool depthwise = conv.kind == LayerKind::dwconv;
+    const Packing packing = depthwise ? pack_depthwise(kernel) : pack_conv(forward_.pd.weights_desc());
     weights_ = AlignedFloats(packing.size);
     pack(packing, kernel, folded.weights.data(), weights_.data());
     bias_ = AlignedFloats(padded_channels(kernel[3]));
@@ -146,8 +148,8 @@ ConvSpec laid_flat(ConvSpec spec) {
 
 bool winograd_pays(const ConvSpec& spec) {
   const Attributes& a = spec.attributes;
-  return simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 && a.stride_w == 1 &&
-         a.dilation == 1 && spec.in.c >= 16 && spec.out.c >= 16;
+  return !spec.depthwise && simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 &&
+         a.stride_w == 1 && a.dilation == 1 && spec.in.c >= 16 && spec.out.c >= 16;
 }
 
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,

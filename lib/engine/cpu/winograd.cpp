@@ -91,7 +91,7 @@ class Work {
 bool fused_winograd_pays(const ConvSpec& spec) {
   const Attributes& a = spec.attributes;
   const bool plain = a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 && a.stride_w == 1 && a.dilation == 1;
-  return plain && simd().lanes >= 8 && !spec.planar && spec.in.c >= 16 && spec.out.c >= 16;
+  return plain && !spec.depthwise && simd().lanes >= 8 && !spec.planar && spec.in.c >= 16 && spec.out.c >= 16;
 }
 
 std::vector<float> pack_winograd(std::span<const float> kernel, int64_t inputs, int64_t outputs) {
