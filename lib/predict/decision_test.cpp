@@ -74,6 +74,7 @@ TEST(Decision, StoredInTheModel) {
   for (const Row& row :
        {Row{"", "model", "", Exit::mismatch}, Row{"", "1.5", "", Exit::usage}, Row{"", "high", "", Exit::usage},
         Row{m.calibration.c_str(), "model", "no", Exit::mismatch}, Row{"{", "", "", Exit::mismatch},
+        Row{"[1]", "", "", Exit::mismatch}, Row{R"({"threshold":[]})", "", "", Exit::mismatch},
         Row{R"({"temperature":0})", "", "", Exit::mismatch}, Row{R"({"temperature":"hot"})", "", "", Exit::mismatch},
         Row{R"({"threshold":2,"positive":"yes"})", "", "", Exit::mismatch},
         Row{R"({"threshold":0.2})", "", "", Exit::mismatch},
