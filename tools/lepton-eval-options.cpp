@@ -14,6 +14,7 @@ void add_eval_options(CommandLine& line, EvalCommand& c) {
   app.add_option("--truth", c.truth, "the right labels: id, tab, label; or a dataset")
       ->type_name("FILE")
       ->group(kInputs);
+  app.add_flag("--regression", c.regression, "these labels are numbers: MAE, RMSE, R²")->group(kInputs);
   const char* kOutput = "Output";
   app.add_flag("--json", c.json, "metrics as {name: {value, low, high}}")->group(kOutput);
   app.add_flag("--per-class", c.per_class, "precision, recall and F1 of each class")->group(kOutput);

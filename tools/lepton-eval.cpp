@@ -36,8 +36,11 @@ std::vector<LabelRow> read_labels(const std::string& operand) {
 Evaluation evaluate_predictions(const EvalCommand& command) {
   const std::vector<LabelRow> truth = read_labels(command.truth), given = read_labels(command.predictions);
   int64_t strangers = 0;
-  Evaluation e = evaluate_labels(truth, given,
-                                 {.top = command.top, .worst = command.worst, .positive = command.positive}, strangers);
+  Evaluation e =
+      command.regression
+          ? evaluate_number_labels(truth, given, strangers)
+          : evaluate_labels(truth, given, {.top = command.top, .worst = command.worst, .positive = command.positive},
+                            strangers);
   e.name = "predictions";
   if (strangers > 0) warn(fmt::format("{} predictions are of ids that {} lacks", strangers, command.truth));
   return e;
@@ -70,6 +73,9 @@ void check_command(const EvalCommand& c) {
   }
   if (c.json && c.curves == "-") fail(Exit::usage, "--curves -: does not go with --json; name a file");
   if (!c.plot_log.empty() && c.plot.empty()) fail(Exit::usage, "--plot-log is drawn by --plot FILE.svg: give that too");
+  if (c.regression && (!labels || c.per_class || c.confusion || c.worst > 0 || !c.positive.empty())) {
+    fail(Exit::usage, "--regression: for --predictions and --truth, and without what is of classes");
+  }
   check_plots(c);
   if (c.plots_only()) return;
   if (!labels && c.operands.empty()) fail(Exit::usage, "no model given; see --help");

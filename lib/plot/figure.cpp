@@ -140,16 +140,12 @@ std::string draw_series(const Panel& panel, const std::string& prefix) {
     const Series& series = panel.series[s];
     if (series.points.empty()) continue;
     const char* colour = kColours[s % std::size(kColours)];
-    const std::string data = fmt::format("{}${}{} using ", comma, prefix, s);
-    const std::string how = fmt::format("linecolor rgb '{}' title {}", colour, quoted(series.name, kLongestName));
+    const char* look = !series.intervals.empty()   ? "1:2:3:4 with yerrorbars linewidth 1 pointtype 7 pointsize 0.7"
+                       : series.points.size() == 1 ? "1:2 with points pointtype 7 pointsize 0.7"
+                                                   : "1:2 with lines linewidth 2";
+    text += fmt::format("{}${}{} using {} linecolor rgb '{}' title {}", comma, prefix, s, look, colour,
+                        quoted(series.name, kLongestName));
     comma = ", ";
-    if (!series.intervals.empty()) {
-      text += data + "1:2:3:4 with yerrorbars linewidth 1 pointtype 7 pointsize 0.7 " + how;
-    } else if (series.points.size() == 1) {
-      text += data + "1:2 with points pointtype 7 pointsize 0.7 " + how;
-    } else {
-      text += data + "1:2 with lines linewidth 2 " + how;
-    }
   }
   // Of nothing, gnuplot draws axes only if it is asked for something, such as this, out of sight.
   if (*comma == '\0') return "set xrange [0:1]\nset yrange [0:1]\n" + text + "-1\n";

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "io/files.h"
 
 namespace lepton {
 namespace {
@@ -37,6 +39,17 @@ TEST(Decision, OfARow) {
   EXPECT_EQ(decide({1, 0.51, -1}, three), -1);
 }
 
+// The manual names them all, so that nobody has to read this to know which class is the positive one.
+TEST(Decision, TheManualKnowsTheNamesThatSayNo) {
+  const std::vector<uint8_t> bytes = read_file(LEPTON_TESTDATA "/../man/lepton-eval.1.scd");
+  const std::string page(bytes.begin(), bytes.end());
+  const size_t begin = page.find("Names that say no"), end = page.find("; and what begins", begin);
+  ASSERT_NE(end, std::string::npos);
+  std::string list = page.substr(page.find(':', begin) + 1, end - page.find(':', begin) - 1);
+  std::erase_if(list, [](char c) { return c == '\n' || c == '\t' || c == ' '; });
+  EXPECT_EQ(split(list, ','), negative_names());
+}
+
 Model model_with(const std::string& calibration, const Names& classes = {"no", "yes"}) {
   Model m;
   m.classes = classes;
@@ -61,6 +74,7 @@ TEST(Decision, StoredInTheModel) {
   for (const Row& row :
        {Row{"", "model", "", Exit::mismatch}, Row{"", "1.5", "", Exit::usage}, Row{"", "high", "", Exit::usage},
         Row{m.calibration.c_str(), "model", "no", Exit::mismatch}, Row{"{", "", "", Exit::mismatch},
+        Row{"[1]", "", "", Exit::mismatch}, Row{R"({"threshold":[]})", "", "", Exit::mismatch},
         Row{R"({"temperature":0})", "", "", Exit::mismatch}, Row{R"({"temperature":"hot"})", "", "", Exit::mismatch},
         Row{R"({"threshold":2,"positive":"yes"})", "", "", Exit::mismatch},
         Row{R"({"threshold":0.2})", "", "", Exit::mismatch},

@@ -115,6 +115,12 @@ std::unordered_map<std::string, const LabelRow*> by_id(std::span<const LabelRow>
   return map;
 }
 
+double number_of(const LabelRow& row, const char* what) {
+  const auto value = parse_double(row.label);
+  if (!value || !std::isfinite(*value)) fail(Exit::mismatch, "{}: '{}' of '{}' is no number", what, row.label, row.id);
+  return *value;
+}
+
 LabelRow row_of_json(const std::string& line, const std::string& where) {
   try {
     const nlohmann::json json = nlohmann::json::parse(line);
@@ -313,6 +319,32 @@ Evaluation evaluate_labels(std::span<const LabelRow> truth, std::span<const Labe
                    [](const WorstSample& a, const WorstSample& b) { return a.score > b.score; });
   wrong.resize(std::min(wrong.size(), static_cast<size_t>(options.worst)));
   e.worst = std::move(wrong);
+  return e;
+}
+
+Evaluation evaluate_number_labels(std::span<const LabelRow> truth, std::span<const LabelRow> predictions,
+                                  int64_t& strangers) {
+  const auto answers = by_id(predictions, "the predictions");
+  by_id(truth, "the truth");
+  std::vector<double> expected, given;
+  int64_t found = 0, unlabelled = 0, unanswered = 0;
+  for (const LabelRow& row : truth) {
+    const auto it = answers.find(row.id);
+    found += it != answers.end();
+    if (row.label.empty()) {
+      ++unlabelled;
+    } else if (it == answers.end() || it->second->label.empty()) {
+      ++unanswered;
+    } else {
+      expected.push_back(number_of(row, "the truth"));
+      given.push_back(number_of(*it->second, "the predictions"));
+    }
+  }
+  if (found == 0) fail(Exit::mismatch, "no id of the predictions is in the truth: both must name samples alike");
+  strangers = std::ssize(predictions) - found;
+  Evaluation e = evaluate_numbers(expected, given);
+  e.unlabelled = unlabelled;
+  e.unanswered = unanswered;
   return e;
 }
 

@@ -86,4 +86,9 @@ std::vector<LabelRow> parse_labels(const std::string& text, const std::string& n
 Evaluation evaluate_labels(std::span<const LabelRow> truth, std::span<const LabelRow> predictions,
                            const EvaluationOptions& options, int64_t& strangers);
 
+// The same of numbers. Samples without an answer are counted, and left out of the measures. Also Error(mismatch) for a
+// label that is no finite number, naming its id.
+Evaluation evaluate_number_labels(std::span<const LabelRow> truth, std::span<const LabelRow> predictions,
+                                  int64_t& strangers);
+
 }  // namespace lepton

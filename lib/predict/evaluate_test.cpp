@@ -110,6 +110,23 @@ TEST(Evaluate, Numbers) {
   error_of(Exit::no_input, [] { evaluate_numbers({}, {}); });
 }
 
+TEST(Evaluate, LabelsThatAreNumbers) {
+  const std::vector<LabelRow> truth = {{"a", "1", {}}, {"b", "2.5", {}}, {"c", "-4", {}}, {"d", "", {}}};
+  std::vector<LabelRow> given = {{"a", "2", {}}, {"b", "2.5", {}}, {"d", "1", {}}, {"x", "1", {}}};
+  int64_t strangers = 0;
+  const Evaluation e = evaluate_number_labels(truth, given, strangers);
+  EXPECT_DOUBLE_EQ(*e.value("mae"), 0.5);
+  EXPECT_EQ(e.samples, 2);
+  EXPECT_EQ(e.unlabelled, 1);
+  EXPECT_EQ(e.unanswered, 1);
+  EXPECT_EQ(strangers, 1);
+  given[0].label = "many";
+  EXPECT_NE(error_of(Exit::mismatch, [&] { evaluate_number_labels(truth, given, strangers); }).find("'many' of 'a'"),
+            std::string::npos);
+  given[0].label = "inf";
+  error_of(Exit::mismatch, [&] { evaluate_number_labels(truth, given, strangers); });
+}
+
 TEST(Evaluate, LabelsOfTwoClassesWithScores) {
   const std::vector<LabelRow> truth = {{"a", "no", {}}, {"b", "yes", {}}, {"c", "yes", {}}};
   std::vector<LabelRow> given = {{"a", "no", 0.8}, {"b", "yes", 0.9}, {"c", "no", 0.9}};

@@ -50,6 +50,19 @@ json() { perl -MJSON::PP -e 'local $/; $j = decode_json(<STDIN>); print eval $AR
   expect 7 "short.tsv:1"
 }
 
+@test "predictions that are numbers" {
+  cd "$BATS_TEST_TMPDIR"
+  printf 'a\t1\nb\t2\nc\t6\n' >truth.tsv
+  printf 'a\t2\nb\t2\nc\t4\n' >given.tsv
+  run lepton-eval --predictions given.tsv --truth truth.tsv --regression --fail-over mae=1 --fail-under r2=0.6
+  expect 0 $'predictions\tmae\t1\t'
+  [ "$(awk -F'\t' '$2 == "rmse" {print $3, ($4 < $3) ($5 > $3)}' <<<"$output")" = "1.29099 11" ]
+  run lepton-eval --predictions given.tsv --truth truth.tsv --regression --fail-over rmse=1.2
+  expect 9 "over 1.2"
+  run lepton-eval --predictions given.tsv --truth truth.tsv --regression --confusion
+  expect 2 "classes"
+}
+
 @test "splits side by side" {
   run lepton-eval model.h5 data.h5:train,test
   [ "$(awk -F'\t' '$2 == "samples" {print $1, $3}' <<<"$output" | paste -sd' ')" = "train 240 test 60" ]
