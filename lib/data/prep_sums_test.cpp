@@ -41,7 +41,7 @@ TEST(Statistics, MeanAndDeviationOfThePopulation) {
 
 TEST(Statistics, NothingToMeasure) {
   DatasetMeta meta;
-  set_statistics(meta, {}, 1);
+  set_statistics(meta, ChannelSums{}, 1);
   EXPECT_EQ(meta.mean, (std::vector<float>{0}));
   EXPECT_EQ(meta.std, (std::vector<float>{1}));
 }
