@@ -1,5 +1,6 @@
 #include "io/audio.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <samplerate.h>
 #include <sndfile.h>
@@ -45,8 +46,39 @@ struct Memory {
   static sf_count_t write(const void* /*from*/, sf_count_t /*count*/, void* /*user*/) { return 0; }
 };
 
+// libsndfile, opened when the first recording is met: with the codecs behind it, it would double the time in which a
+// program starts.
+struct Library {
+  decltype(&sf_open_virtual) open = nullptr;
+  decltype(&sf_close) close = nullptr;
+  decltype(&sf_readf_float) read = nullptr;
+  decltype(&sf_error) error = nullptr;
+  decltype(&sf_strerror) text = nullptr;
+
+  Library() {
+    void* const handle = ::dlopen("libsndfile.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) fail(Exit::failed, "recordings need libsndfile, which is not here: {}", ::dlerror());
+    find(handle, "sf_open_virtual", open);
+    find(handle, "sf_close", close);
+    find(handle, "sf_readf_float", read);
+    find(handle, "sf_error", error);
+    find(handle, "sf_strerror", text);
+  }
+  static const Library& get() {
+    static const Library library;
+    return library;
+  }
+
+ private:
+  template <class Function>
+  static void find(void* handle, const char* name, Function& function) {
+    function = reinterpret_cast<Function>(::dlsym(handle, name));
+    if (function == nullptr) fail(Exit::failed, "libsndfile lacks {}", name);
+  }
+};
+
 struct Closer {
-  void operator()(SNDFILE* file) const { sf_close(file); }
+  void operator()(SNDFILE* file) const { Library::get().close(file); }
 };
 
 // An open recording whose header has been judged.
@@ -78,11 +110,12 @@ class Reader {
     const int64_t channels = format_.channels, block = std::max<int64_t>(1, kBlockSamples / channels);
     std::vector<float> mono, frames(static_cast<size_t>(block * channels));
     mono.reserve(std::min(static_cast<size_t>(format_.frames), 8 * memory_.bytes.size()));  // a header may boast
-    for (int64_t n = 0; (n = sf_readf_float(file_.get(), frames.data(), block)) > 0;) {
+    for (int64_t n = 0; (n = Library::get().read(file_.get(), frames.data(), block)) > 0;) {
       if (std::ssize(mono) + n > most_) fail(Exit::bad_inputs, "is longer than its header and the limit say");
       for (int64_t i = 0; i < n; ++i) mono.push_back(mixed(frames.data() + i * channels, channels, std::ssize(mono)));
     }
-    const std::string fault = sf_error(file_.get()) == SF_ERR_NO_ERROR ? "" : " (" + reason(file_.get()) + ")";
+    const std::string fault =
+        Library::get().error(file_.get()) == SF_ERR_NO_ERROR ? "" : " (" + reason(file_.get()) + ")";
     if (std::ssize(mono) < format_.frames) {
       fail(Exit::bad_inputs, "is truncated: ends after {} of {} frames{}", with_commas(std::ssize(mono)),
            with_commas(format_.frames), fault);
@@ -96,12 +129,12 @@ class Reader {
     static std::mutex mutex;  // libsndfile keeps the fault of a failed opening in one place for all threads
     const std::lock_guard lock(mutex);
     SF_VIRTUAL_IO io{Memory::length, Memory::seek, Memory::read, Memory::write, Memory::tell};
-    file_.reset(sf_open_virtual(&io, SFM_READ, &format_, &memory_));
+    file_.reset(Library::get().open(&io, SFM_READ, &format_, &memory_));
     if (!file_) fail(Exit::bad_inputs, "is no recording that can be read: {}", reason(nullptr));
   }
 
   static std::string reason(SNDFILE* file) {
-    std::string text = sf_strerror(file);
+    std::string text = Library::get().text(file);
     while (text.ends_with('.')) text.pop_back();
     return text;
   }
