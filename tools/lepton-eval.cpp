@@ -73,6 +73,7 @@ std::vector<Evaluation> evaluate_model(const EvalJob& job, const Predictor& pred
          "damaged, or this device computes wrongly",
          job.command.operands[0], error);
   }
+  if (job.command.tta && predictor.recipe->type() != ElementType::u8) fail(Exit::usage, "--tta is for images");
   std::vector<Evaluation> evaluations;
   for (size_t d = 0; d < datasets.size(); ++d) {
     for (const Split which : references[d].splits) {

@@ -28,6 +28,7 @@ void examine(const Source& source, const Medium& medium, ItemBlock::Entry& entry
   try {
     entry.scanned.state = medium.examine(entry);
   } catch (const Error& error) {
+    if (error.status() != Exit::bad_inputs) throw;
     item.problem = error.what();
   }
 }
