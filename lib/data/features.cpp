@@ -81,13 +81,14 @@ FeaturePlan::FeaturePlan(const FeatureSpec& spec) : spec_(spec) {
 FeaturePlan::~FeaturePlan() = default;
 
 void FeaturePlan::make_bands() {
+  const int64_t last = spec_.fft() / 2;
   const double bin = static_cast<double>(spec_.rate) / static_cast<double>(spec_.fft());  // Hz
   const double step = mel_of(static_cast<double>(spec_.rate) / 2) / static_cast<double>(spec_.bands + 1);
   for (int64_t b = 0; b < spec_.bands; ++b) {
     const double low = hertz_of(step * static_cast<double>(b)), peak = hertz_of(step * static_cast<double>(b + 1)),
                  high = hertz_of(step * static_cast<double>(b + 2));
     Band band{static_cast<size_t>(low / bin) + 1, {}};
-    for (auto k = static_cast<double>(band.first); k * bin < high && k <= static_cast<double>(spec_.fft() / 2); ++k) {
+    for (auto k = static_cast<double>(band.first); k * bin < high && k <= static_cast<double>(last); ++k) {
       const double at = k * bin;
       const double height = std::max(0.0, std::min((at - low) / (peak - low), (high - at) / (high - peak)));
       band.weights.push_back(static_cast<float>(height * 2 / (high - low)));

@@ -108,6 +108,7 @@ class AudioMedium : public Medium {
   // That of the recording which kKeptShare of all do not exceed, to the next hundredth of a second.
   double usual_seconds(const std::vector<Length>& lengths) const {
     std::vector<double> seconds;
+    seconds.reserve(lengths.size());
     for (const Length& length : lengths) seconds.push_back(length.seconds());
     const auto rank = static_cast<int64_t>(std::ceil(kKeptShare * static_cast<double>(seconds.size()))) - 1;
     std::nth_element(seconds.begin(), seconds.begin() + rank, seconds.end());
