@@ -92,7 +92,7 @@ TEST(AudioRecipe, PreparesWhatItSays) {
   EXPECT_NE(AudioRecipe(other).differs(AudioRecipe(settings(FeatureKind::wave))).find("8000 Hz"), std::string::npos);
 }
 
-TEST(AudioRecipe, AFarRateIsABadInputAndNotAFault) {
+TEST(AudioRecipe, ARateTooLowIsABadInput) {
   AudioSettings s = settings(FeatureKind::wave);
   s.features.rate = 1'000'000;
   s.samples = 1;
