@@ -137,7 +137,9 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, Medium& m
     hidden += source->hidden;
     total = total < 0 || source->count() < 0 ? -1 : total + source->count();
     if (source->kind() == GroupKind::none && !labels.given()) {
-      fail(Exit::usage, "a list of files has no class folders: give their labels with --labels FILE (id<TAB>label) or --label-regex");
+      fail(
+          Exit::usage,
+          "a list of files has no class folders: give their labels with --labels FILE (id<TAB>label) or --label-regex");
     }
     for (const InputError& problem : source->problems) scan.errors.push_back({kNoRow, problem});
   }
