@@ -55,6 +55,9 @@ inline const LayerCase kLayerCases[] = {
     {"augmented", "conv 5 3x3; dense classes", {7, 6, 3}, 8, 8, Exactness::direct, 0, false, true},
     {"augmented_gray", "conv 3 2x2; dense classes", {5, 9, 1}, 8, 8, Exactness::direct, 0, false, true},
     {"augmented_one_row", "dense classes", {1, 8, 5}, 8, 8, Exactness::direct, 0, false, true},
+    {"augmented_frames", "conv 5 3; dense classes", {9, 6}, 8, 9, Exactness::direct, 0, false, true},
+    {"augmented_frames_as_a_map", "conv 5 3x3; dense classes", {9, 5}, 8, 8, Exactness::direct, 0, false, true},
+    {"augmented_row", "dense 5 relu; dense classes", {18}, 8, 8, Exactness::direct, 0, false, true},
     // Convolutions. The input's 1 or 3 channels are read plain, other counts in blocks.
     {"conv_gray", "conv 3 3x3; globalpool avg; dense classes", {7, 9, 1}},
     {"conv_rgb", "conv 5 3x3; globalpool avg; dense classes", {7, 9, 3}},
@@ -84,6 +87,16 @@ inline const LayerCase kLayerCases[] = {
      3,
      3,
      Exactness::winograd},
+    {"dwconv", "conv 16 1x1; dwconv 3x3; globalpool avg; dense classes", {7, 9, 3}},
+    {"dwconv_broken_block", "conv 21 1x1; dwconv 3x3 bn relu; conv 5 1x1; dwconv 2x3 relu; dense classes", {7, 6, 3}},
+    {"dwconv_of_input", "dwconv 3x3 relu; dense classes", {5, 6, 3}},
+    {"dwconv_gray", "dwconv 5x5 bias bn; maxpool 2; dense classes", {6, 7, 1}},
+    {"dwconv_stride",
+     "conv 16 1x1 gelu; dwconv 3x3 stride=2 nobias silu; dwconv 3x3 stride=1x2 valid; dense classes",
+     {11, 9, 3}},
+    {"dwconv_dilation", "conv 8 1x1; dwconv 3x3 dilation=2 gelu; dwconv 4x2 pad=2x1; dense classes", {9, 8, 3}},
+    {"dwconv_frozen", "conv 5 1x1; dwconv 3x3 freeze; relu; dense classes", {5, 6, 3}},
+    {"dwconv_of_frames", "dwconv 5 relu; conv 8 1; dwconv 3 stride=2 bn; globalpool max; dense classes", {13, 20}},
     {"whiten", "whiten 2x2 gelu; conv 5 3x3; dense classes", {6, 7, 3}},
     {"whiten_without_bias", "whiten 3x2 nobias; dense classes", {5, 5, 1}},
     // Frames [T,F] read as a sequence, or as a map of one channel.
@@ -203,6 +216,10 @@ inline const LayerCase kLayerCases[] = {
     text_case("embed_valid_and_padded",
               "embed 5; conv 6 3 valid; conv 6 3 pad=2 relu; maxpool 3; globalpool max; dense "
               "classes",
+              9),
+    text_case("embed_dwconv",
+              "embed 12; conv 9 3; dwconv 3 bn relu; conv 20 1 bias; dwconv 2 stride=2; globalpool avg; "
+              "dense classes",
               9),
     {"add_winograd",
      "conv 16 3x3 bn relu; residual {; conv 16 3x3 bn relu; conv 16 3x3 bn relu; }; globalpool max; dense classes",

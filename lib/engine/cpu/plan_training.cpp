@@ -75,7 +75,8 @@ void TrainingPlan::add_forward(size_t index) {
       ops_.push_back(make_mask(step, node, batch, in, out));
       return;
     case StepKind::conv: {
-      TrainingConvSpec spec{{in.map, out.map, in.planar, node.attributes, batch, node.parameters.size() > 1, step.act}};
+      const bool depthwise = node.kind == LayerKind::dwconv, bias = node.parameters.size() > 1;
+      TrainingConvSpec spec{{in.map, out.map, in.planar, node.attributes, batch, depthwise, bias, step.act}};
       spec.masked = masked_by_pool(step);
       ops_.push_back(make_training_conv(spec, step, in, out, arena_, parameters_));
       return;

@@ -7,10 +7,10 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/reference/layers.h"
+#include "engine/reference/loss.h"
 #include "engine/reference/parameters.h"
 #include "kernels/augment.h"
 #include "kernels/dropout.h"
-#include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/optimizer.h"
 #include "kernels/reduce.h"
@@ -44,7 +44,7 @@ class ReferenceEngine : public Engine {
 
   StepResult train_step(const Batch& batch, const StepSettings& settings) override {
     if (!options_.training) fail(Exit::bug, "reference: train_step on an engine compiled for inference");
-    check_labels(batch);
+    check_truth(batch, options_.loss, graph_.classes);
     StepResult result = run(batch, settings);
     const double norm = parameters_.gradient_norm(), clip = static_cast<double>(options_.optimizer.clip);
     result.finite = std::isfinite(norm) && std::isfinite(result.loss);
@@ -71,7 +71,7 @@ class ReferenceEngine : public Engine {
     std::vector<LayerTime> times(graph_.nodes.size());
     for (size_t id = 0; id < times.size(); ++id) times[id].node = static_cast<NodeId>(id);
     if (options_.training) {
-      check_labels(batch);
+      check_truth(batch, options_.loss, graph_.classes);
       run(batch, {}, &times);
     } else {
       forward(batch, graph_.output(), false, 0, &times);
@@ -107,21 +107,6 @@ class ReferenceEngine : public Engine {
     const auto begun = std::chrono::steady_clock::now();
     f();
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
-  }
-
-  void check_labels(const Batch& batch) const {
-    if (options_.loss == LossKind::mse) {
-      if (batch.targets.size() == static_cast<size_t>(batch.n * graph_.classes)) return;
-      fail(Exit::bug, "reference: a batch to train on needs targets");
-    }
-    if (batch.labels.size() != static_cast<size_t>(batch.n)) {
-      fail(Exit::bug, "reference: a batch to train on needs labels");
-    }
-    for (const int32_t label : batch.labels) {
-      if (label >= graph_.classes) {
-        fail(Exit::mismatch, "reference: label {} in a network of {} classes", label, graph_.classes);
-      }
-    }
   }
 
   // Forward, loss and backward; gradients are left in the slots.
@@ -161,6 +146,8 @@ class ReferenceEngine : public Engine {
         return embed_forward(batch.tokens, value(id, Role::table), y);
       case LayerKind::conv:
         return conv_forward(node, in, batch.n, x, value(id, Role::kernel), bias(id), y);
+      case LayerKind::dwconv:
+        return dwconv_forward(node, in, batch.n, x, value(id, Role::kernel), bias(id), y);
       case LayerKind::dense:
         return dense_forward(batch.n, x, value(id, Role::kernel), bias(id), y);
       case LayerKind::globalmax:
@@ -215,6 +202,9 @@ class ReferenceEngine : public Engine {
         return;
       case LayerKind::conv:
         conv_backward(node, in, n, x, value(id, Role::kernel), dy, dx, gradient(id, Role::kernel));
+        break;
+      case LayerKind::dwconv:
+        dwconv_backward(node, in, n, x, value(id, Role::kernel), dy, dx, gradient(id, Role::kernel));
         break;
       case LayerKind::dense:
         dense_backward(n, x, value(id, Role::kernel), dy, dx, gradient(id, Role::kernel));
@@ -327,16 +317,17 @@ class ReferenceEngine : public Engine {
     }
     const int rank = graph_.input.rank();
     const int64_t channels = graph_.input[rank - 1], width = rank > 1 ? graph_.input[rank - 2] : 1;
+    const kernels::InputFrame<double> frame{elements / channels, channels};
     const kernels::InputPixel<double> pixel{elements / channels / width, width, channels};
     for (size_t i = 0; i < x.size(); ++i) {
       const auto place = static_cast<int64_t>(i) % elements, sample = static_cast<int64_t>(i) / elements;
       const auto c = static_cast<size_t>(place % channels);  // of the sample's last axis, whatever the network reads
       const double mean = options_.mean.empty() ? 0 : static_cast<double>(options_.mean[c]);
       const double std = options_.std.empty() ? 1 : static_cast<double>(options_.std[c]);
+      const Augment a = batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(sample)];
       if (batch.images.empty()) {
-        x[i] = kernels::normalized(static_cast<double>(batch.rows[i]), mean, std);
+        x[i] = frame(batch.rows.data() + sample * elements, a, place / channels, place % channels, mean, std);
       } else {
-        const Augment a = batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(sample)];
         x[i] = pixel(batch.images.data() + sample * elements, a, place / channels / width, place / channels % width,
                      place % channels, mean, std);
       }
@@ -348,56 +339,12 @@ class ReferenceEngine : public Engine {
     for (size_t i = 0; i < from.size(); ++i) to[i] = from[i] * static_cast<double>(dropout(i));
   }
 
-  // Sets the gradient of the logits, or of the numbers predicted.
+  // Sets the gradient of the last node.
   StepResult loss(const Batch& batch, const StepSettings& settings) {
-    return options_.loss == LossKind::mse ? squared_error(batch, settings) : cross_entropy(batch, settings);
-  }
-
-  static double weight_of(const Batch& batch, int64_t s) {
-    return batch.weights.empty() ? 1.0 : static_cast<double>(batch.weights[static_cast<size_t>(s)]);
-  }
-
-  StepResult cross_entropy(const Batch& batch, const StepSettings& settings) {
-    const Values& logits = values_[index(graph_.output())];
-    Values& dlogits = gradients_[index(graph_.output())];
-    const kernels::CrossEntropy<double> cross{graph_.classes, static_cast<double>(settings.label_smoothing)};
-    const auto label = [&](int64_t s) { return batch.labels[static_cast<size_t>(s)]; };
-    const auto weight = [&](int64_t s) { return label(s) < 0 ? 0.0 : weight_of(batch, s); };
-    const auto row = [&](int64_t s) { return logits.data() + s * graph_.classes; };
-    const double total = kernels::reduce<double>(batch.n, weight);
-    const double share = settings.sum_loss ? 1 : (total > 0 ? 1 / total : 0);
-    StepResult result;
-    result.loss = kernels::reduce<double>(batch.n, [&](int64_t s) { return weight(s) * cross.loss(row(s), label(s)); });
-    result.loss = total > 0 ? result.loss / total : 0;
-    for (int64_t s = 0; s < batch.n; ++s) {
-      const double log_total = kernels::log_sum_exp(row(s), graph_.classes);
-      for (int64_t c = 0; c < graph_.classes; ++c) {
-        dlogits[static_cast<size_t>(s * graph_.classes + c)] =
-            cross.gradient(row(s)[c], log_total, c, label(s), weight(s) * share);
-      }
-      result.correct += label(s) >= 0 && kernels::largest(row(s), graph_.classes) == label(s);
-    }
-    return result;
-  }
-
-  StepResult squared_error(const Batch& batch, const StepSettings& settings) {
-    const Values& values = values_[index(graph_.output())];
-    Values& gradient = gradients_[index(graph_.output())];
-    const kernels::SquaredError<double> error;
-    const auto target = [&](int64_t i) { return static_cast<double>(batch.targets[static_cast<size_t>(i)]); };
-    const auto weight = [&](int64_t i) { return error.counts(target(i)) ? weight_of(batch, i / graph_.classes) : 0.0; };
-    const auto value = [&](int64_t i) { return values[static_cast<size_t>(i)]; };
-    const int64_t count = batch.n * graph_.classes;
-    const double total = kernels::reduce<double>(count, weight);
-    const double share = settings.sum_loss ? 1 : (total > 0 ? 1 / total : 0);
-    StepResult result;
-    result.loss =
-        kernels::reduce<double>(count, [&](int64_t i) { return weight(i) * error.loss(value(i), target(i)); });
-    result.loss = total > 0 ? result.loss / total : 0;
-    for (int64_t i = 0; i < count; ++i) {
-      gradient[static_cast<size_t>(i)] = error.gradient(value(i), target(i), weight(i) * share);
-    }
-    return result;
+    const size_t last = index(graph_.output());
+    return options_.loss == LossKind::mse
+               ? squared_error(batch, settings, graph_.classes, values_[last], gradients_[last])
+               : cross_entropy(batch, settings, graph_.classes, values_[last], gradients_[last]);
   }
 
   void update_running_statistics(int64_t n) {
