@@ -203,6 +203,18 @@ void apply_augment(TrainOptions& options, const std::string& value) {
   }
 }
 
+void check_augment(TrainOptions& options, const Shape& sample) {
+  const AugmentSpec& a = options.augment;
+  if (sample.rank() == 3 && (a.time_mask > 0 || a.band_mask > 0 || a.noise > 0)) {
+    fail(Exit::usage, "--augment: time-mask, band-mask and noise are for recordings: these are images");
+  }
+  if (sample.rank() == 3) return;
+  options.flip_auto = false;
+  if (a.flip != AugmentSpec::Flip::none || a.cutout > 0 || a.brightness > 0 || a.contrast > 0) {
+    fail(Exit::usage, "--augment: flip, cutout, brightness and contrast are for images");
+  }
+}
+
 double parse_duration(const std::string& option, const std::string& text) {
   double unit = 1;
   std::string digits = text;
