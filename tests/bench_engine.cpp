@@ -1,7 +1,9 @@
-// bench_engine NET BATCH train|infer SECONDS [cpu|...]: images a second of one engine, one figure a line, three lines.
+// bench_engine NET BATCH train|infer SECONDS [SAMPLE]: samples a second of the CPU engine, one figure a line, three
+// lines. SAMPLE: 32x32x3 (an image, the default), 98x40 (frames), 30 (a row), 60@20000 (a text and its tokens).
 #include <fmt/core.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <numeric>
 #include <string>
@@ -23,14 +25,21 @@ struct Job {
   std::string net, mode;
   int64_t batch = 128;
   double seconds = 1;
+  Shape input;
+  int64_t tokens = 0;
 };
 
+constexpr const char* kUsage = "usage: bench_engine NET BATCH train|infer SECONDS [HxWxC|TxF|D|L@TOKENS]";
+
 Job job_of(int argc, char** argv) {
-  if (argc != 5) fail(Exit::usage, "usage: bench_engine NET BATCH train|infer SECONDS");
-  Job job{argv[1], argv[3], parse_int(argv[2]).value_or(0), parse_double(argv[4]).value_or(0)};
+  if (argc != 5 && argc != 6) fail(Exit::usage, kUsage);
+  Job job{argv[1], argv[3], parse_int(argv[2]).value_or(0), parse_double(argv[4]).value_or(0), {}};
   if (job.batch < 1 || job.seconds <= 0 || (job.mode != "train" && job.mode != "infer")) {
-    fail(Exit::usage, "usage: bench_engine NET BATCH train|infer SECONDS");
+    fail(Exit::usage, kUsage);
   }
+  const std::vector<std::string> parts = split(argc > 5 ? argv[5] : "32x32x3", '@');
+  for (const std::string& extent : split(parts[0], 'x')) job.input.push_back(parse_int(extent).value_or(0));
+  if (parts.size() > 1) job.tokens = parse_int(parts[1]).value_or(0);
   return job;
 }
 
@@ -40,23 +49,35 @@ std::string network_text(const std::string& name) {
 }
 
 void run(const Job& job) {
-  const Shape input{32, 32, 3};
   const int64_t classes = 10;
-  const Graph graph = build_graph(network_text(job.net), input, classes);
+  const Graph graph = build_graph(network_text(job.net), job.input, classes, job.tokens);
   EngineOptions options;
   options.batch = job.batch;
   options.training = job.mode == "train";
-  options.mean = {125, 123, 114};
-  options.std = {63, 62, 67};
+  const SampleKind kind = kind_of(job.input, job.tokens);
+  if (kind == SampleKind::image) {
+    options.mean.assign(static_cast<size_t>(job.input[2]), 125);
+    options.std.assign(options.mean.size(), 63);
+  }
   const std::unique_ptr<Engine> engine = compile_cpu(graph, options, nullptr);
   engine->load(initial_parameters(graph, 1));
-  std::vector<uint8_t> images(static_cast<size_t>(job.batch * input.elements()));
-  std::vector<int32_t> labels(static_cast<size_t>(job.batch));
-  for (size_t i = 0; i < images.size(); ++i) images[i] = static_cast<uint8_t>(random4(1, Stream::sample, 0, i).v[0]);
+  const auto values = static_cast<size_t>(job.batch * job.input.elements());
+  std::vector<uint8_t> images(kind == SampleKind::image ? values : 0);
+  std::vector<int32_t> labels(static_cast<size_t>(job.batch)), tokens(kind == SampleKind::text ? values : 0);
+  std::vector<float> rows(images.empty() && tokens.empty() ? values : 0);
+  const auto draw = [](size_t i) { return random4(1, Stream::sample, 0, i).v[0]; };
+  for (size_t i = 0; i < images.size(); ++i) images[i] = static_cast<uint8_t>(draw(i));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = 2 * uniform(draw(i)) - 1;
+  // Words are as frequent as 1 / rank.
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i] = static_cast<int32_t>(std::pow(static_cast<double>(job.tokens), uniform(draw(i))));
+  }
   for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int32_t>(i % 10);
   Batch batch;
   batch.n = job.batch;
   batch.images = images;
+  batch.rows = rows;
+  batch.tokens = tokens;
   batch.labels = labels;
   const std::vector<float> rates(parameters_of(graph).size(), 1e-3F), decays(rates.size(), 5e-4F);
   StepSettings settings;
