@@ -17,6 +17,7 @@ set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME lepton)
 set(CPACK_PACKAGE_CONTACT "Lepton developers <lepton@localhost>")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS libsndfile1)  # opened at run time
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS gnuplot-nox)
 set(CPACK_STRIP_FILES ON)

@@ -74,6 +74,7 @@ std::vector<ScoredSplit> score_parts(const EvalCommand& command, const CommonOpt
          "damaged, or this device computes wrongly",
          name, error);
   }
+  if (command.tta && predictor.recipe->type() != ElementType::u8) fail(Exit::usage, "--tta is for images");
   std::vector<ScoredSplit> scored;
   scored.reserve(parts.size());
   for (const Part& part : parts) scored.push_back(score_split(command, predictor, *engine, part));

@@ -7,9 +7,9 @@ namespace lepton {
 void add_infer_options(CommandLine& line, InferCommand& c) {
   CLI::App& app = line.app();
   app.add_option("MODEL.h5", c.model, "the model; - = stdin");
-  app.add_option("INPUT", c.inputs, "images, datasets as DATA.h5[:split,...], or -[:split,...] = stdin");
+  app.add_option("INPUT", c.inputs, "files, datasets as DATA.h5[:split,...], or -[:split,...] = stdin");
   const char* kInputs = "Inputs";
-  app.add_option("--files-from", c.files_from, "names of images, one a line; - = stdin, answered as they come")
+  app.add_option("--files-from", c.files_from, "names of files, one a line; - = stdin, answered as they come")
       ->type_name("FILE")
       ->group(kInputs);
   app.add_option("--files0-from", c.files0_from, "the same, each name ended by NUL")->type_name("FILE")->group(kInputs);

@@ -93,6 +93,10 @@ class Inference {
                       "lepton-prep --gray says that this is meant",
                       turned_gray_, answers_));
     }
+    if (resampled_ > 0) {
+      note(fmt::format("{} of {} recordings were of another rate than the training data's and brought to it",
+                       resampled_, answers_));
+    }
     if (errors_ > 0) warn(fmt::format("{} of {} inputs could not be read", errors_, answers_));
     return errors_ > 0 ? Exit::bad_inputs : Exit::ok;
   }
@@ -108,6 +112,7 @@ class Inference {
     ++answers_;
     if (!answer.error.empty()) ++errors_;
     if (answer.error.empty() && answer.lost_colour) ++turned_gray_;
+    if (answer.error.empty() && answer.resampled) ++resampled_;
     output_->add(answer);
   }
 
@@ -116,20 +121,20 @@ class Inference {
   std::optional<Answerer> answerer_;
   std::optional<Output> output_;
   StreamOptions stream_;
-  int64_t answers_ = 0, errors_ = 0, turned_gray_ = 0;
+  int64_t answers_ = 0, errors_ = 0, turned_gray_ = 0, resampled_ = 0;
 };
 
 void print_bench(const InferCommand& command, const CommonOptions& common, const Predictor& predictor) {
   const BenchResult r = bench(predictor, command.inputs, command.batch, common.device, common.threads, command.bench);
   if (command.json) {
     print(fmt::format(
-        "{{\"p50_ms\":{:.4f},\"p90_ms\":{:.4f},\"p99_ms\":{:.4f},\"batch\":{},\"images_per_second\":{:.1f}}}\n",
-        r.p50_ms, r.p90_ms, r.p99_ms, command.batch, r.images_per_second));
+        "{{\"p50_ms\":{:.4f},\"p90_ms\":{:.4f},\"p99_ms\":{:.4f},\"batch\":{},\"samples_per_second\":{:.1f}}}\n",
+        r.p50_ms, r.p90_ms, r.p99_ms, command.batch, r.samples_per_second));
     return;
   }
-  print(
-      fmt::format("latency of one image: p50 {:.3f} ms, p90 {:.3f} ms, p99 {:.3f} ms\n", r.p50_ms, r.p90_ms, r.p99_ms));
-  print(fmt::format("throughput: {:.0f} images/s in batches of {}\n", r.images_per_second, command.batch));
+  print(fmt::format("latency of one sample: p50 {:.3f} ms, p90 {:.3f} ms, p99 {:.3f} ms\n", r.p50_ms, r.p90_ms,
+                    r.p99_ms));
+  print(fmt::format("throughput: {:.0f} samples/s in batches of {}\n", r.samples_per_second, command.batch));
 }
 
 Exit run(const InferCommand& command, const CommonOptions& common) {
@@ -167,7 +172,7 @@ int main(int argc, char** argv) {
     InferCommand command;
     CommandLine line(
         {.name = "lepton-infer",
-         .summary = "Labels images with a trained model: input, label and score, a line each.",
+         .summary = "Labels images or recordings with a trained model: input, label and score, a line each.",
          .usage = "[options] MODEL.h5 [INPUT...]",
          .example = "find new/ -name '*.jpg' -print0 | lepton-infer model.h5 --files0-from - --top 3",
          .essential = {"files-from", "files0-from", "format", "header", "top", "probs", "embed", "threshold", "bench"},

@@ -91,7 +91,9 @@ void export_images(const std::string& text, const std::string& folder, int64_t l
   const DatasetName name(local_copy(text, stop_requested));
   const Dataset dataset = Dataset::open(name.path);
   const Shape shape = dataset.sample_shape();
-  if (shape.rank() != 3) fail(Exit::mismatch, "{}: holds no images", name.path);
+  if (shape.rank() != 3) {
+    fail(Exit::mismatch, "{}: holds no images but data for {}: nothing to export", name.path, dataset.meta().task);
+  }
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fail(Exit::output, "{}: cannot be created: {}", folder, error.message());

@@ -10,7 +10,7 @@
 namespace lepton {
 
 void add_prep_options(CLI::App& app, PrepCommand& c) {
-  app.add_option("INPUT", c.inputs, "folders, archives, IDX files, CIFAR-10 batches, image files; - = stdin");
+  app.add_option("INPUT", c.inputs, "folders, archives, IDX files, CIFAR-10 batches, images, recordings; - = stdin");
   app.add_option("-o,--output", c.output, "the dataset to write; - = stdout")->type_name("FILE");
 
   const char* kInputs = "Inputs";
@@ -20,15 +20,18 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   for (CLI::Option* option : {app.get_option("--train"), app.get_option("--val"), app.get_option("--test")}) {
     option->expected(1)->take_all();
   }
-  app.add_option("--files-from", c.files_from, "read names of image files from FILE, one a line; - = stdin")
+  app.add_option("--files-from", c.files_from, "read names of files from FILE, one a line; - = stdin")
       ->type_name("FILE")
       ->group(kInputs);
   app.add_option("--files0-from", c.files0_from, "the same, names ended by NUL")->type_name("FILE")->group(kInputs);
   app.add_option("--labels", c.labels, "labels from a TSV: id, tab, label")->type_name("FILE")->group(kInputs);
+  app.add_option("--label-regex", c.label_regex, "labels from file names: the group of REGEX, such as '^([0-9])_'")
+      ->type_name("REGEX")
+      ->group(kInputs);
   app.add_option("--class-names", c.class_names, "names of numbered classes, and the order of all, separated by commas")
       ->type_name("A,B,...")
       ->group(kInputs);
-  app.add_option("--type", c.type, "kind of the data: image")->type_name("KIND")->group(kInputs);
+  app.add_option("--type", c.type, "kind of the data: image or audio (by content)")->type_name("KIND")->group(kInputs);
 
   const char* kSplits = "Splits";
   app.add_option("--split", c.split, "percent of train/val/test where none are given (80/10/10)")
@@ -45,6 +48,8 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
       ->group(kImages);
   app.add_flag("--gray", c.gray, "turn colour into gray")->group(kImages);
   app.add_option("--max-pixels", c.max_pixels, "refuse larger images (100 million)")->type_name("N")->group(kImages);
+
+  add_audio_options(app, c.audio);
 
   const char* kBad = "Bad input and limits";
   app.add_option("--max-errors", c.max_errors, "bad inputs to skip before giving up: a number or a share (1%)")
@@ -108,6 +113,9 @@ PrepOptions prep_options(const PrepCommand& command) {
   options.shares_given = !command.split.empty();
   options.split_key = command.split_key;
   options.labels = command.labels;
+  options.label_regex = command.label_regex;
+  options.type = command.type;
+  options.audio = audio_options(command.audio);
   if (!command.class_names.empty()) options.class_names = split(command.class_names, ',');
   for (const std::string& name : options.class_names) {
     if (name.empty() || std::count(options.class_names.begin(), options.class_names.end(), name) > 1) {
@@ -119,7 +127,9 @@ PrepOptions prep_options(const PrepCommand& command) {
 }
 
 void check_prep_command(const PrepCommand& command) {
-  if (command.type != "image") fail(Exit::usage, "--type {}: this version prepares images only", command.type);
+  if (!command.type.empty() && command.type != "image" && command.type != "audio") {
+    fail(Exit::usage, "--type {}: expected image or audio", command.type);
+  }
   const bool inputs = !command.inputs.empty() || !command.train.empty() || !command.val.empty() ||
                       !command.test.empty() || !command.files_from.empty() || !command.files0_from.empty();
   const int looks = !command.check.empty() + !command.list.empty() + !command.export_to.empty();

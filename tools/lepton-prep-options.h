@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/prep.h"
+#include "lepton-prep-audio.h"
 
 namespace CLI {
 class App;
@@ -15,10 +16,11 @@ namespace lepton {
 struct PrepCommand {
   std::string output;  // "" where a dataset is only looked at
   std::vector<std::string> inputs, train, val, test;
-  std::string files_from, files0_from, labels;
+  std::string files_from, files0_from, labels, label_regex;
   std::string split, split_key, class_names, size, resize, max_errors, error_report;
   bool gray = false, stats = false;
-  std::string type = "image";
+  std::string type;  // "" = by content
+  AudioCommand audio;
   int64_t max_pixels = 100'000'000, max_members = 10'000'000, max_file_bytes = int64_t{1} << 28;
   std::string check, list, export_to;
   int64_t export_limit = 0;

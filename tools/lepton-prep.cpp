@@ -1,4 +1,4 @@
-// lepton-prep: files of images in, one dataset out; also checks, counts, lists and exports datasets.
+// lepton-prep: files in, one dataset out; also checks, counts, lists and exports datasets.
 #include <sched.h>
 
 #include <algorithm>
@@ -75,8 +75,7 @@ std::vector<std::string> dependencies(const std::vector<std::unique_ptr<Source>>
 }
 
 std::string describe(const PrepResult& result) {
-  std::string text = fmt::format("{} images {}x{} {}, {} classes:", with_commas(result.samples), result.sample[1],
-                                 result.sample[0], result.sample[2] == 1 ? "gray" : "RGB", result.classes.size());
+  std::string text = fmt::format("{} {}, {} classes:", with_commas(result.samples), result.what, result.classes.size());
   for (size_t s = 0; s < result.in_split.size(); ++s) {
     if (result.in_split[s] > 0) text += fmt::format(" {} {}", kSplitNames[s], with_commas(result.in_split[s]));
   }
@@ -133,7 +132,7 @@ void make_dataset(const PrepCommand& command, const CommonOptions& common) {
 Exit run(int argc, char** argv) {
   PrepCommand command;
   CommandLine line({.name = "lepton-prep",
-                    .summary = "Turns files of images into a dataset.",
+                    .summary = "Turns files of images or recordings into a dataset.",
                     .usage = "[options] -o OUT.h5 INPUT...",
                     .example = "lepton-prep photos/ --size 32x32 --resize crop -o photos.h5",
                     .essential = {"output", "size", "resize", "split", "split-key", "labels", "files-from",

@@ -66,7 +66,8 @@ void add_train_options(CommandLine& line, TrainCommand& c) {
         ->group(row.group);
   }
   app.add_option("--augment", c.augment,
-                 "auto, none, or shift=N,flip=random|alternate|auto,cutout=N,brightness=X,contrast=X")
+                 "auto, none, or shift=N,flip=random|alternate|auto,cutout=N,brightness=X,contrast=X; of "
+                 "recordings shift=N,time-mask=N,band-mask=N,noise=X")
       ->type_name("LIST")
       ->group(kData);
   const char* kRun = "Run";

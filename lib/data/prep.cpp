@@ -4,37 +4,32 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "data/pipeline.h"
 #include "data/prep_duplicates.h"
+#include "data/prep_medium.h"
 #include "data/prep_place.h"
 #include "data/prep_scan.h"
-#include "data/prep_sums.h"
 #include "io/files.h"
 
 namespace lepton {
 namespace {
 
-std::string provenance(const PrepOptions& options, const std::vector<Row>& rows) {
-  nlohmann::ordered_json json;
+std::string provenance(const PrepOptions& options, const Medium& medium, const std::vector<Row>& rows) {
+  RecipeJson json;
   json["program"] = "lepton-prep";
   json["version"] = options.version;
   json["seed"] = options.seed;
-  if (options.width > 0) json["size"] = fmt::format("{}x{}", options.width, options.height);
-  if (options.resize) {
-    constexpr std::array<const char*, 3> kModes = {"fit", "crop", "stretch"};
-    json["resize"] = kModes[static_cast<size_t>(*options.resize)];
-  }
-  if (options.gray) json["gray"] = true;
+  medium.record_options(json);
   if (std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.divided; })) {
     const auto& p = options.shares.percent;
     json["split"] = fmt::format("{:g}/{:g}/{:g}", p[0], p[1], p[2]);
     if (!options.split_key.empty()) json["split-key"] = options.split_key;
   }
+  if (!options.label_regex.empty()) json["label-regex"] = options.label_regex;
   if (!options.class_names.empty()) json["class-names"] = options.class_names;
   return json.dump();
 }
@@ -53,16 +48,17 @@ class Preparation {
 
   PrepResult run(const std::string& target) {
     probe(target);
+    medium_ = medium_of(sources_, options_);
     if (run_in_one_pass(target)) return result_;
-    scan_ = scan_sources(sources_, options_, hooks_);
+    scan_ = scan_sources(sources_, *medium_, options_, hooks_);
     judge_labels();
     if (any_good() && !errors_allowed()) decode_for_errors();
     judge_errors();
     assign_splits(scan_, options_, hooks_);
     judge_classes();
-    recipe_ = choose_recipe(scan_, options_);
+    medium_->choose(scan_.rows, hooks_);
     duplicates_ = find_duplicates(scan_.rows);
-    DatasetWriter writer(target, recipe_.sample_shape(), ElementType::u8);
+    DatasetWriter writer(target, medium_->recipe().sample_shape(), medium_->recipe().type());
     decode_samples(&writer);
     judge_errors();
     report_duplicates(duplicates_, scan_.rows, hooks_);
@@ -83,7 +79,7 @@ class Preparation {
                        [](const Row& row) { return row.state == RowState::good; });
   }
 
-  // Images that lie in no class folder; names are met again only in a second pass, so they are counted here.
+  // Files that lie in no class folder; names are met again only in a second pass, so they are counted here.
   void judge_labels() {
     if (std::none_of(scan_.rows.begin(), scan_.rows.end(),
                      [](const Row& row) { return row.state == RowState::good && row.label < 0; })) {
@@ -108,7 +104,9 @@ class Preparation {
     const bool usable = any_good();
     if (usable && errors_allowed()) return;
     hooks_.report(errors);
-    if (!usable && errors.empty()) fail(Exit::no_input, "no images found: expected CLASS/IMAGE below a folder");
+    if (!usable && errors.empty()) {
+      fail(Exit::no_input, "no {0} found: expected {0} in class folders, such as CLASS/FILE", medium_->plural());
+    }
     if (!usable) fail(Exit::no_input, "none of {} inputs is usable", with_commas(all));
     fail(Exit::bad_inputs, "{} of {} inputs are bad, more than --max-errors allows: no dataset written",
          with_commas(std::ssize(errors)), with_commas(all));
@@ -124,8 +122,8 @@ class Preparation {
       hooks_.warn("no training samples: mean and standard deviation are left at 0 and 1");
     } else if (classes == 1) {
       const auto only = static_cast<size_t>(std::find(seen.begin(), seen.end(), true) - seen.begin());
-      fail(Exit::no_input, "all training images are of one class, '{}': at least two are needed, one folder each",
-           scan_.classes[only]);
+      fail(Exit::no_input, "all training {} are of one class, '{}': at least two are needed, one folder each",
+           medium_->plural(), scan_.classes[only]);
     }
   }
 
@@ -138,29 +136,21 @@ class Preparation {
       fail(Exit::failed, "{}: changed while it was read: run again once nothing writes there", item.id);
     }
     try {
-      if (item.raw.rank() == 3) {
-        entry.x = recipe_.prepare(Image{item.raw[0], item.raw[1], item.raw[2], item.bytes});
-      } else {
-        entry.x = recipe_.prepare(item.bytes).x;
-      }
+      medium_->decode(entry);
     } catch (const Error& error) {
       if (error.status() != Exit::bad_inputs) throw;
       item.problem = error.what();
     }
-    entry.sums = sum_channels(entry.x, recipe_.channels);
   }
-
-  // Something that needs the whole picture before the first sample can be written.
-  struct Surprise {};
 
   // Loose files whose folders tell class and split are read, hashed, decoded and written in one go. False where that
   // cannot be, or something turns up (a colour image among gray ones, another size, a file that is no image): nothing
   // is kept then, and the two passes decide.
   bool run_in_one_pass(const std::string& target) {
     const std::optional<Places> places = places_from_names();
-    if (!places || !recipe_from_first_image()) return false;
+    if (!places || !recipe_from_first_file()) return false;
     try {
-      DatasetWriter writer(target, recipe_.sample_shape(), ElementType::u8);
+      DatasetWriter writer(target, medium_->recipe().sample_shape(), medium_->recipe().type());
       scan_.classes = places->classes;
       for (const auto& source : sources_) {
         for (const InputError& problem : source->problems) scan_.errors.push_back({kNoRow, problem});
@@ -175,7 +165,7 @@ class Preparation {
       return true;
     } catch (const Surprise&) {
       scan_ = {};
-      sums_ = {};
+      medium_->forget();
       result_ = {};
       return false;
     }
@@ -183,7 +173,8 @@ class Preparation {
 
   // Every folder's class and split, if the names alone tell them all.
   std::optional<Places> places_from_names() const {
-    if (!options_.labels.empty() || !options_.split_key.empty() || options_.shares_given) return std::nullopt;
+    if (!options_.labels.empty() || !options_.label_regex.empty()) return std::nullopt;
+    if (!options_.split_key.empty() || options_.shares_given) return std::nullopt;
     std::vector<std::vector<bool>> images;
     for (const auto& source : sources_) {
       if (!source->items_are_files || source->kind() != GroupKind::folders) return std::nullopt;
@@ -207,7 +198,7 @@ class Preparation {
     return places;
   }
 
-  bool recipe_from_first_image() {
+  bool recipe_from_first_file() {
     constexpr int kTried = 100;
     int tried = 0;
     for (const auto& source : sources_) {
@@ -216,12 +207,7 @@ class Preparation {
         try {
           source->load(item);
           if (!item.problem.empty()) continue;
-          const Image first = decode_image_header(item.bytes, {options_.max_pixels});
-          Scan seen;
-          seen.sizes[{first.width, first.height}] = 1;
-          (first.channels == 1 ? seen.gray : seen.colour) = true;
-          recipe_ = choose_recipe(seen, options_);
-          return true;
+          return medium_->choose_from(item);
         } catch (const Error& error) {
           if (error.status() != Exit::bad_inputs) throw;
         }
@@ -239,15 +225,9 @@ class Preparation {
     row.split = *place.split;
     sources_[row.source]->load(item);
     if (!item.problem.empty()) return;
-    if (image_format(item.bytes) == ImageFormat::unknown) throw Surprise{};
     row.digest = sha256(item.bytes);
     try {
-      Image image = decode_image(item.bytes, {recipe_.max_pixels});
-      if (image.channels > recipe_.channels && !options_.gray) throw Surprise{};
-      const bool same_size = image.width == recipe_.width && image.height == recipe_.height;
-      if (!same_size && options_.width == 0) throw Surprise{};
-      entry.x = recipe_.prepare(std::move(image));
-      entry.sums = sum_channels(entry.x, recipe_.channels);
+      medium_->decode_unseen(entry);
     } catch (const Error& error) {
       if (error.status() != Exit::bad_inputs) throw;
       item.problem = error.what();
@@ -283,10 +263,7 @@ class Preparation {
 
   // No dataset will come of this, but every bad input is to be named, also those whose fault only decoding shows.
   void decode_for_errors() {
-    recipe_ = {};
-    recipe_.width = recipe_.height = recipe_.channels = 1;
-    recipe_.resize = true;
-    recipe_.max_pixels = options_.max_pixels;
+    medium_->choose_any();
     decode_samples(nullptr);
   }
 
@@ -317,7 +294,7 @@ class Preparation {
       return;
     }
     if (writer == nullptr) return;
-    if (row.split == Split::train) sums_.add(entry.sums);
+    if (row.split == Split::train) medium_->add(entry);
     if (const auto named = duplicates_.ids.find(entry.row); named != duplicates_.ids.end()) {
       named->second = entry.item.id;
     }
@@ -329,24 +306,24 @@ class Preparation {
   void finish(DatasetWriter& writer) {
     DatasetMeta meta;
     meta.classes = scan_.classes;
-    set_statistics(meta, sums_, recipe_.channels);
-    meta.recipe = recipe_.json();
-    meta.provenance = provenance(options_, scan_.rows);
+    meta.task = medium_->task();
+    medium_->set_statistics(meta);
+    meta.recipe = medium_->recipe().json();
+    meta.provenance = provenance(options_, *medium_, scan_.rows);
     meta.errors = plain(scan_.errors);
     hooks_.report(meta.errors);
     writer.finish(meta);
     result_.errors = std::ssize(meta.errors);
     result_.classes = meta.classes;
-    result_.sample = recipe_.sample_shape();
+    result_.what = fmt::format("{} {}", medium_->plural(), medium_->describe());
   }
 
   const std::vector<std::unique_ptr<Source>>& sources_;
   const PrepOptions& options_;
   const PrepHooks& hooks_;
   Scan scan_;
-  ImageRecipe recipe_;
+  std::unique_ptr<Medium> medium_;
   Duplicates duplicates_;
-  ChannelSums sums_;
   PrepResult result_;
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// From sources of labelled images to a dataset file: scan, divide, decode, write.
+// From sources of labelled files to a dataset file: scan, divide, decode, write.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "data/features.h"
 #include "data/recipe_image.h"
+#include "data/sound.h"
 #include "data/source.h"
 #include "data/splits.h"
 
@@ -21,11 +23,27 @@ struct ErrorLimit {
   static ErrorLimit parse(const std::string& text);  // "10" or "2%"; Error(usage)
 };
 
+// What was asked of recordings; nothing: prep chooses.
+struct AudioOptions {
+  std::optional<int64_t> rate;          // Hz; the most frequent one of the training files
+  std::optional<double> duration;       // seconds; long enough for 95 % of the training files
+  std::optional<CropMode> crop;         // centre
+  std::optional<FeatureKind> kind;      // logmel
+  std::optional<int64_t> bands;         // 40
+  std::optional<int64_t> coefficients;  // 13
+  std::optional<double> window, hop;    // milliseconds; 25 and 10
+  std::optional<double> max_seconds;    // 600
+  bool trim = false;
+};
+
 struct PrepOptions {
+  std::string type;  // "image", "audio"; "" = by content
+  AudioOptions audio;
   int64_t width = 0, height = 0;     // 0 = as the images are, which must then be of one size
   std::optional<ResizeMode> resize;  // fit where a size is given
   bool gray = false;
   int64_t max_pixels = 100'000'000;
+  std::string label_regex;  // POSIX extended, on file names; its first group, or the whole match, is the label
   SplitShares shares;
   bool shares_given = false;
   std::string split_key;  // POSIX extended regular expression on ids; its first group, or the whole match, is the key
@@ -49,11 +67,11 @@ struct PrepResult {
   int64_t samples = 0, errors = 0;
   std::array<int64_t, 3> in_split{};
   std::vector<std::string> classes;
-  Shape sample;
+  std::string what;  // "images 32x32 gray"
 };
 
 // Reads all sources and writes the dataset to `target` ("-" = standard output). Errors: bad_inputs beyond the limit,
-// no_input where nothing is usable or training has one class only, usage for several sizes without --size.
+// no_input where nothing is usable or training has one class only, usage for several sizes of images without --size.
 PrepResult prepare(const std::vector<std::unique_ptr<Source>>& sources, const std::string& target,
                    const PrepOptions& options, const PrepHooks& hooks);
 

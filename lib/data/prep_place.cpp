@@ -35,7 +35,7 @@ std::vector<Placement> placements_of(const Source& source, const std::vector<boo
                                      const PrepOptions& options) {
   const bool wrapped = source.kind() == GroupKind::wrapped_folders;
   const bool folders = source.kind() == GroupKind::folders || wrapped;
-  if (!options.labels.empty()) {
+  if (!options.labels.empty() || !options.label_regex.empty()) {
     return folders ? place_splits(source.groups(), images, wrapped) : std::vector<Placement>(source.groups().size());
   }
   return folders ? place_folders(source.groups(), images, wrapped, source.name)

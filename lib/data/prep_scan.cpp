@@ -1,96 +1,92 @@
 #include "data/prep_scan.h"
 
-#include <regex.h>
-
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "data/labels.h"
 #include "data/pipeline.h"
+#include "data/prep_medium.h"
 #include "data/prep_place.h"
+#include "data/prep_regex.h"
 
 namespace lepton {
 namespace {
 
 constexpr size_t kBlockItems = 64;
 constexpr size_t kBlockBytes = size_t{8} << 20;
-constexpr size_t kMostSizes = 4096;
 
-// A compiled --split-key.
-class SplitKey {
- public:
-  explicit SplitKey(const std::string& pattern) : pattern_(pattern) {
-    if (pattern.empty()) return;
-    const int status = ::regcomp(&regex_, pattern.c_str(), REG_EXTENDED);
-    if (status == 0) return;
-    std::array<char, 200> why{};
-    ::regerror(status, &regex_, why.data(), why.size());
-    fail(Exit::usage, "--split-key '{}': {}", pattern, why.data());
-  }
-  SplitKey(const SplitKey&) = delete;
-  SplitKey& operator=(const SplitKey&) = delete;
-  ~SplitKey() {
-    if (!pattern_.empty()) ::regfree(&regex_);
-  }
-  bool empty() const { return pattern_.empty(); }
-  std::string operator()(const std::string& id) const {
-    std::array<regmatch_t, 2> match{};
-    if (::regexec(&regex_, id.c_str(), match.size(), match.data(), 0) != 0) {
-      fail(Exit::usage, "--split-key '{}' matches nothing in '{}'", pattern_, id);
-    }
-    const regmatch_t& part = match[1].rm_so >= 0 ? match[1] : match[0];
-    return id.substr(static_cast<size_t>(part.rm_so), static_cast<size_t>(part.rm_eo - part.rm_so));
-  }
-
- private:
-  std::string pattern_;
-  regex_t regex_{};
-};
-
-// Hash, kind and size of one input; runs on any thread.
-void examine(const Source& source, const DecodeLimits& limits, ItemBlock::Entry& entry) {
+// Hash, kind and header of one input; runs on any thread.
+void examine(const Source& source, const Medium& medium, ItemBlock::Entry& entry) {
   Item& item = entry.item;
   source.load(item);
   entry.scanned.state = RowState::bad;
   if (!item.problem.empty()) return;
   entry.scanned.digest = sha256(item.bytes);
-  if (item.raw.rank() == 3) {
-    entry.height = item.raw[0];
-    entry.width = item.raw[1];
-    entry.channels = item.raw[2];
-    entry.scanned.state = RowState::good;
-    return;
-  }
-  if (image_format(item.bytes) == ImageFormat::unknown) {
-    item.problem = item.bytes.empty() ? "is empty" : "is neither a JPEG nor a PNG image";
-    entry.scanned.state = RowState::foreign;
-    return;
-  }
   try {
-    const Image header = decode_image_header(item.bytes, limits);
-    entry.width = header.width;
-    entry.height = header.height;
-    entry.channels = header.channels;
-    entry.scanned.state = RowState::good;
+    entry.scanned.state = medium.examine(entry);
   } catch (const Error& error) {
+    if (error.status() != Exit::bad_inputs) throw;
     item.problem = error.what();
   }
 }
 
+// Where labels come from other than class folders: a list, or file names.
+class Labels {
+ public:
+  explicit Labels(const PrepOptions& options) : options_(options), regex_("--label-regex", options.label_regex) {
+    if (!options.labels.empty() && !regex_.empty()) fail(Exit::usage, "--labels and --label-regex: one of them");
+    if (!options.labels.empty()) list_ = LabelList::read(options.labels);
+  }
+  bool given() const { return list_.has_value() || !regex_.empty(); }
+  const std::vector<std::string>& classes() const { return list_ ? list_->classes() : classes_; }
+
+  // Gives a good row its label, or makes it a bad one.
+  void label(ItemBlock::Entry& entry) {
+    Row& row = entry.scanned;
+    if (!given() || row.state != RowState::good) return;
+    row.label = list_ ? list_->find(entry.item.id) : from_name(entry.item.id);
+    if (row.label >= 0) return;
+    row.state = RowState::bad;
+    entry.item.problem =
+        list_ ? "has no label in " + options_.labels : "its name does not match --label-regex " + options_.label_regex;
+  }
+  void warn_of_unused(const PrepHooks& hooks) const {
+    if (!list_ || list_->unused() == 0) return;
+    hooks.warn(fmt::format("{}: {} of {} rows name no input", options_.labels, with_commas(list_->unused()),
+                           with_commas(list_->size())));
+  }
+
+ private:
+  int32_t from_name(const std::string& id) {
+    const auto name = regex_.part(id.substr(id.rfind('/') + 1));  // npos + 1 is 0
+    if (!name || name->empty()) return -1;
+    const auto [at, added] = numbers_.try_emplace(*name, static_cast<int32_t>(classes_.size()));
+    if (added) classes_.push_back(*name);
+    return at->second;
+  }
+
+  const PrepOptions& options_;
+  Regex regex_;
+  std::optional<LabelList> list_;
+  std::vector<std::string> classes_;  // of names, in the order they are met
+  std::unordered_map<std::string, int32_t> numbers_;
+};
+
 // Labels and splits of all rows, once every group is known.
 void place_rows(Scan& scan, const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options,
-                const std::vector<std::string>& list_classes) {
+                const Labels& labels) {
   std::vector<std::vector<bool>> images;
   images.reserve(sources.size());
   for (const auto& source : sources) images.emplace_back(source->groups().size(), false);
   for (const Row& row : scan.rows) {
     if (row.state != RowState::foreign) images[row.source][static_cast<size_t>(row.group)] = true;
   }
-  const Places places = place_groups(sources, images, options, list_classes);
+  const Places places = place_groups(sources, images, options, labels.classes());
   scan.classes = places.classes;
-  const bool listed = !options.labels.empty();
+  const bool listed = labels.given();
   for (Row& row : scan.rows) {
     const GroupPlace& place = places.groups[row.source][static_cast<size_t>(row.group)];
     if (!listed) row.label = place.label;
@@ -131,18 +127,19 @@ bool BlockFiller::fill(ItemBlock& block) {
   return block.used > 0;
 }
 
-Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options,
+Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, Medium& medium, const PrepOptions& options,
                   const PrepHooks& hooks) {
   Scan scan;
-  const SplitKey key(options.split_key);
-  std::optional<LabelList> labels;
-  if (!options.labels.empty()) labels = LabelList::read(options.labels);
+  const Regex key("--split-key", options.split_key);
+  Labels labels(options);
   int64_t total = 0, hidden = 0;
   for (const auto& source : sources) {
     hidden += source->hidden;
     total = total < 0 || source->count() < 0 ? -1 : total + source->count();
-    if (source->kind() == GroupKind::none && !labels) {
-      fail(Exit::usage, "a list of files has no class folders: give their labels with --labels FILE (id<TAB>label)");
+    if (source->kind() == GroupKind::none && !labels.given()) {
+      fail(
+          Exit::usage,
+          "a list of files has no class folders: give their labels with --labels FILE (id<TAB>label) or --label-regex");
     }
     for (const InputError& problem : source->problems) scan.errors.push_back({kNoRow, problem});
   }
@@ -154,30 +151,21 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const Pre
       options.threads, [&](ItemBlock& block) { return filler.fill(block); },
       [&](ItemBlock& block) {
         for (size_t i = 0; i < block.used; ++i) {
-          examine(*sources[block.entries[i].scanned.source], {options.max_pixels}, block.entries[i]);
+          examine(*sources[block.entries[i].scanned.source], medium, block.entries[i]);
         }
       },
       [&](ItemBlock& block) {
         for (size_t i = 0; i < block.used; ++i) {
           ItemBlock::Entry& entry = block.entries[i];
-          Row& row = entry.scanned;
-          if (labels && row.state == RowState::good) row.label = labels->find(entry.item.id);
-          if (labels && row.state == RowState::good && row.label < 0) {
-            row.state = RowState::bad;
-            entry.item.problem = "has no label in " + options.labels;
-          }
+          const Row& row = entry.scanned;
+          labels.label(entry);
           if (row.state == RowState::good) {
-            (entry.channels == 1 ? scan.gray : scan.colour) = true;
-            if (scan.sizes.size() < kMostSizes || scan.sizes.contains({entry.width, entry.height})) {
-              ++scan.sizes[{entry.width, entry.height}];
-            } else {
-              scan.many_sizes = true;
-            }
+            medium.saw(entry);
           } else {
             scan.errors.push_back({entry.row, {entry.item.id, entry.item.problem}});
           }
           if (!key.empty()) {
-            const std::string text = row.state == RowState::good ? key(entry.item.id) : "";
+            const std::string text = row.state == RowState::good ? key.require(entry.item.id) : "";
             scan.keys.push_back(
                 salted_hash(options.seed, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
           }
@@ -188,17 +176,16 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const Pre
   scan.first_row = filler.first_row();
   scan.first_row.resize(sources.size(), scan.rows.size());
 
-  place_rows(scan, sources, options, labels ? labels->classes() : std::vector<std::string>{});
+  place_rows(scan, sources, options, labels);
   std::erase_if(scan.errors, [&](const RowError& error) {
     return error.row != kNoRow && scan.rows[error.row].state == RowState::ignored;
   });
   const auto ignored =
       std::count_if(scan.rows.begin(), scan.rows.end(), [](const Row& row) { return row.state == RowState::ignored; });
-  if (ignored > 0) hooks.note(fmt::format("{} files that are no images lie outside class folders: left out", ignored));
-  if (labels && labels->unused() > 0) {
-    hooks.warn(fmt::format("{}: {} of {} rows name no input", options.labels, with_commas(labels->unused()),
-                           with_commas(labels->size())));
+  if (ignored > 0) {
+    hooks.note(fmt::format("{} files that are no {} lie outside class folders: left out", ignored, medium.plural()));
   }
+  labels.warn_of_unused(hooks);
   return scan;
 }
 
@@ -230,62 +217,6 @@ void assign_splits(Scan& scan, const PrepOptions& options, const PrepHooks& hook
   hooks.detail(fmt::format("{} samples divided {:g}/{:g}/{:g} within each class by content",
                            with_commas(std::ssize(samples)), options.shares.percent[0], options.shares.percent[1],
                            options.shares.percent[2]));
-}
-
-namespace {
-
-// A usual square near the median of the shorter sides.
-int64_t usual_side(const Scan& scan, int64_t images) {
-  std::map<int64_t, int64_t> sides;
-  for (const auto& [size, count] : scan.sizes) sides[std::min(size.first, size.second)] += count;
-  int64_t median = 0, below = 0;
-  for (const auto& [side, count] : sides) {
-    median = side;
-    below += count;
-    if (below * 2 >= images) break;
-  }
-  constexpr std::array<int64_t, 10> kUsual = {16, 24, 32, 48, 64, 96, 128, 160, 192, 224};
-  return *std::min_element(kUsual.begin(), kUsual.end(),
-                           [median](int64_t a, int64_t b) { return std::abs(a - median) < std::abs(b - median); });
-}
-
-[[noreturn]] void refuse_sizes(const Scan& scan, const std::pair<int64_t, int64_t>& most, int64_t of_most) {
-  int64_t images = 0;
-  auto smallest = scan.sizes.begin()->first, largest = smallest;
-  for (const auto& [size, count] : scan.sizes) {
-    images += count;
-    if (size.first * size.second < smallest.first * smallest.second) smallest = size;
-    if (size.first * size.second > largest.first * largest.second) largest = size;
-  }
-  const std::string number = scan.many_sizes ? "thousands of" : std::to_string(scan.sizes.size());
-  if (of_most * 2 > images) {
-    fail(Exit::usage, "images come in {} sizes, {} of {} are {}x{}: choose with --size, such as --size {}x{}", number,
-         with_commas(of_most), with_commas(images), most.first, most.second, most.first, most.second);
-  }
-  const int64_t side = usual_side(scan, images);
-  fail(Exit::usage, "images come in {} sizes, from {}x{} to {}x{}: choose with --size, such as --size {}x{}", number,
-       smallest.first, smallest.second, largest.first, largest.second, side, side);
-}
-
-}  // namespace
-
-ImageRecipe choose_recipe(const Scan& scan, const PrepOptions& options) {
-  ImageRecipe recipe;
-  recipe.max_pixels = options.max_pixels;
-  recipe.channels = scan.colour && !options.gray ? 3 : 1;
-  recipe.gray_wanted = options.gray;
-  recipe.mode = options.resize.value_or(ResizeMode::fit);
-  recipe.width = options.width;
-  recipe.height = options.height;
-  recipe.resize = options.width > 0 || options.resize.has_value();
-  if (options.width == 0) {
-    const auto most = std::max_element(scan.sizes.begin(), scan.sizes.end(),
-                                       [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (scan.sizes.size() > 1) refuse_sizes(scan, most->first, most->second);
-    recipe.width = most->first.first;
-    recipe.height = most->first.second;
-  }
-  return recipe;
 }
 
 }  // namespace lepton

@@ -1,6 +1,5 @@
 #pragma once
 // The first pass of prep: what every input is, whose class and split it belongs to. 56 bytes a sample at most.
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +9,9 @@
 
 namespace lepton {
 
-enum class RowState : uint8_t { good, bad, foreign, ignored };  // foreign: no image at all
+class Medium;
+
+enum class RowState : uint8_t { good, bad, foreign, ignored };  // foreign: of another kind
 
 // One input, in the order of the sources. The id is not kept: the second pass meets it again.
 struct Row {
@@ -35,21 +36,15 @@ struct Scan {
   std::vector<uint64_t> keys;     // salted hash of each row's --split-key; empty without one
   std::vector<RowError> errors;
   std::vector<std::string> classes;
-  std::map<std::pair<int64_t, int64_t>, int64_t> sizes;  // {width, height} -> images
-  bool gray = false, colour = false;
-  bool many_sizes = false;  // more kinds of sizes than `sizes` holds
 };
 
-// Reads everything once: content hashes, image headers, labels, given splits. Splits of rows marked `divided` are for
+// Reads everything once: content hashes, headers, labels, given splits. Splits of rows marked `divided` are for
 // assign_splits().
-Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options,
+Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, Medium& medium, const PrepOptions& options,
                   const PrepHooks& hooks);
 
 // Divides what has no split of its own.
 void assign_splits(Scan& scan, const PrepOptions& options, const PrepHooks& hooks);
-
-// Width, height and channels from what was found and what was asked for. Error(usage) for several sizes without --size.
-ImageRecipe choose_recipe(const Scan& scan, const PrepOptions& options);
 
 // Blocks of items as both passes read them.
 struct ItemBlock {
@@ -57,9 +52,11 @@ struct ItemBlock {
     Item item;
     size_t row = 0;
     Row scanned;
-    int64_t width = 0, height = 0, channels = 0;
+    int64_t width = 0, height = 0, channels = 0;  // of an image
+    int64_t rate = 0, frames = 0;                 // of a recording
     std::vector<uint8_t> x;
-    ChannelSums sums;
+    ChannelSums sums;  // of an image
+    BandSums bands;    // of a recording
   };
   std::vector<Entry> entries;
   size_t used = 0;

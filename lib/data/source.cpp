@@ -9,7 +9,7 @@
 namespace lepton {
 namespace {
 
-// Loose image files: below a folder, or listed.
+// Loose files: below a folder, or listed.
 class FileSource : public Source {
  public:
   FileSource(FileTree tree, GroupKind kind, int64_t max_bytes)

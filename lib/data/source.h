@@ -16,7 +16,7 @@ namespace lepton {
 struct Item {
   std::string id;              // relative to its input
   std::vector<uint8_t> bytes;  // of the file, or pixels [H,W,C] where `raw` has a shape
-  Shape raw;                   // rank 0: an image file to decode
+  Shape raw;                   // rank 0: a file to decode
   int32_t group = 0;           // into Source::groups()
   int64_t index = 0;           // position in its source
   std::string problem;         // why it cannot be used; empty = fine
@@ -73,7 +73,7 @@ std::optional<Split> split_of_file(std::string_view path);
 // Opens every input and says what it is by its content. IDX files are paired with their labels; class names replace
 // numbers where given. Error(no_input) names what cannot be read or is of no known kind.
 std::vector<std::unique_ptr<Source>> open_sources(const std::vector<InputSpec>& inputs, const SourceLimits& limits);
-// Image files by path, in the order of their names.
+// Files by path, in the order of their names.
 std::unique_ptr<Source> open_list(const std::vector<std::string>& paths, const SourceLimits& limits);
 
 }  // namespace lepton

@@ -1,4 +1,4 @@
-// What an input is, by its content: a folder, an archive, half of an IDX pair, a CIFAR batch or an image file.
+// What an input is, by its content: a folder, an archive, half of an IDX pair, a CIFAR batch, an image or a recording.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "data/source_kinds.h"
+#include "io/audio.h"
 #include "io/cifar.h"
 #include "io/gzip.h"
 #include "io/idx.h"
@@ -18,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum class FileKind { archive, idx_images, idx_labels, cifar, image, unknown };
+enum class FileKind { archive, idx_images, idx_labels, cifar, sample, unknown };
 
 struct OpenFile {
   FileDescriptor fd;
@@ -32,8 +33,8 @@ OpenFile open_file(const std::string& path) {
     file.kind = FileKind::archive;
   } else if (const auto extents = idx_extents(head)) {
     file.kind = extents->size() == 1 ? FileKind::idx_labels : FileKind::idx_images;
-  } else if (image_format(head) != ImageFormat::unknown) {
-    file.kind = FileKind::image;
+  } else if (image_format(head) != ImageFormat::unknown || looks_like_audio(head)) {
+    file.kind = FileKind::sample;
   } else if (is_cifar_batch(file.fd, path)) {
     file.kind = FileKind::cifar;
   }
@@ -67,14 +68,14 @@ class Opener {
     if (input.path != "-" && fs::is_directory(input.path, ignored)) return open_folder(input);
     OpenFile file = open_file(input.path);
     if (!open_array(input, file)) {
-      if (file.kind == FileKind::image) {
-        images_[input.split ? static_cast<int>(*input.split) : -1].push_back(input.path);
+      if (file.kind == FileKind::sample) {
+        samples_[input.split ? static_cast<int>(*input.split) : -1].push_back(input.path);
       } else if (file.kind == FileKind::archive) {
         add(archive_source(std::move(file.fd), input.path, limits_), input, {input.path});
         sources_.back()->named = split_of_file(input.path);
       } else {
         fail(Exit::no_input,
-             "{}: is neither a folder, an archive (tar, zip), an IDX file, a CIFAR-10 batch nor an image (JPEG, PNG)",
+             "{}: is neither a folder, an archive (tar, zip), an IDX file, a CIFAR-10 batch, an image nor a recording",
              input.path);
       }
     }
@@ -82,7 +83,7 @@ class Opener {
 
   std::vector<std::unique_ptr<Source>> finish() {
     pair_up();
-    for (auto& [split, paths] : images_) {
+    for (auto& [split, paths] : samples_) {
       add(open_list(paths, limits_), {"", split < 0 ? std::nullopt : std::optional(static_cast<Split>(split))}, {});
     }
     return std::move(sources_);
@@ -191,7 +192,7 @@ class Opener {
   std::vector<std::unique_ptr<Source>> sources_;
   std::vector<IdxHalf> idx_images_;
   std::map<std::string, IdxHalf> idx_labels_;
-  std::map<int, std::vector<std::string>> images_;  // single files by split, -1 = none
+  std::map<int, std::vector<std::string>> samples_;  // single files by split, -1 = none
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace lepton {
 
 struct BenchResult {
   double p50_ms = 0, p90_ms = 0, p99_ms = 0;  // of single samples
-  double images_per_second = 0;               // in whole batches
+  double samples_per_second = 0;              // in whole batches
 };
 
 // Half of `seconds` for either. The samples are the inputs, as many as a batch holds, or random bytes if there are

@@ -199,7 +199,7 @@ void predict_stream(const Predictor& predictor, Answerer& answerer, const Stream
     if (!x.empty()) answerer.infer(static_cast<int64_t>(x.size() / bytes), x, values);
     auto from = values.begin();
     for (const auto& item : items) {
-      Answer a{item->input, {}, item->error, item->sample.lost_colour};
+      Answer a{item->input, {}, item->error, item->sample.lost_colour, item->sample.resampled};
       if (item->error.empty()) {
         a.values.assign(from, from + static_cast<int64_t>(width));
         from += static_cast<int64_t>(width);

@@ -15,6 +15,7 @@ struct Answer {
   std::vector<float> values;
   std::string error;         // empty = fine
   bool lost_colour = false;  // turned gray without having been asked to
+  bool resampled = false;    // a recording brought to another rate
 };
 
 struct StreamOptions {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 #include "base/random.h"
 #include "predict/scoring.h"
@@ -18,11 +20,36 @@ void shuffle(std::span<int64_t> items, uint64_t seed, int64_t epoch, uint64_t sa
   }
 }
 
+// A stretch of 0 to `most` out of `size`, any as likely.
+std::pair<int16_t, int16_t> stretch(int most, int64_t size, uint32_t length_random, uint32_t begin_random) {
+  const auto longest = static_cast<uint32_t>(std::min<int64_t>(most, size));
+  const uint32_t length = below(length_random, longest + 1);
+  const uint32_t begin = below(begin_random, static_cast<uint32_t>(size) - length + 1);
+  return {static_cast<int16_t>(begin), static_cast<int16_t>(length)};
+}
+
+Augment augment_of_frames(const AugmentSpec& spec, const Shape& sample, uint64_t seed, uint64_t epoch, uint64_t i) {
+  Augment a;
+  const Random4 r = random4(seed, Stream::augment, epoch, i), s = random4(seed, Stream::augment, epoch, i + 2);
+  if (spec.shift > 0) {
+    a.dy =
+        static_cast<int16_t>(static_cast<int>(below(r.v[0], static_cast<uint32_t>(2 * spec.shift + 1))) - spec.shift);
+  }
+  std::tie(a.cut_y, a.cut_h) = stretch(spec.time_mask, sample[0], s.v[0], s.v[1]);
+  std::tie(a.cut_x, a.cut_w) = stretch(spec.band_mask, sample[1], s.v[2], s.v[3]);
+  a.noise = spec.noise * uniform(r.v[1]);
+  a.key = uint64_t{r.v[2]} << 32 | r.v[3];
+  return a;
+}
+
 }  // namespace
 
 Augment augment_of(const AugmentSpec& spec, const Shape& sample, uint64_t seed, int64_t epoch, int64_t index) {
   Augment a;
-  if (!spec.any() || sample.rank() != 3) return a;
+  if (!spec.any() || sample.rank() < 2) return a;
+  if (sample.rank() == 2) {
+    return augment_of_frames(spec, sample, seed, static_cast<uint64_t>(epoch), static_cast<uint64_t>(index) * 4);
+  }
   const auto i = static_cast<uint64_t>(index) * 4;
   const Random4 r = random4(seed, Stream::augment, static_cast<uint64_t>(epoch), i);
   const auto height = static_cast<uint32_t>(sample[0]), width = static_cast<uint32_t>(sample[1]);

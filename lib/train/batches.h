@@ -14,12 +14,18 @@ namespace lepton {
 
 // Which augmentations, how strong. Every number is a pure function of seed, epoch and sample.
 struct AugmentSpec {
-  int shift = 0;  // reflect-pad shift, pixels each way
+  int shift = 0;  // pixels each way, mirrored at the edge; of sequences frames each way
   enum class Flip { none, random, alternate } flip = Flip::none;
   int cutout = 0;        // side of the box, pixels
   float brightness = 0;  // largest change, in units of 255
   float contrast = 0;    // largest relative change
-  bool any() const { return shift || flip != Flip::none || cutout || brightness > 0 || contrast > 0; }
+  // Of sequences [T,F] only; what is masked, or shifted in, is the mean.
+  int time_mask = 0, band_mask = 0;  // most frames, most bands
+  float noise = 0;                   // largest deviation of what is added, in units of the band's
+  bool any() const {
+    return shift || flip != Flip::none || cutout || brightness > 0 || contrast > 0 || time_mask || band_mask ||
+           noise > 0;
+  }
 };
 
 // alternate: mirrored in every other epoch, the first one drawn for each sample (Jordan 2024).

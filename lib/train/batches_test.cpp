@@ -164,6 +164,32 @@ TEST(AugmentOf, AlternateMirrorsEveryOtherEpoch) {
   EXPECT_NEAR(begin_mirrored, 200, 60);
 }
 
+TEST(AugmentOf, FramesAreShiftedMaskedAndMadeNoisy) {
+  const Shape shape{20, 8};
+  AugmentSpec spec;
+  spec.shift = 3;
+  spec.time_mask = 5;
+  spec.band_mask = 30;  // more than there are
+  spec.noise = 0.5F;
+  std::map<int, int> shifts, times, bands;
+  float most = 0;
+  for (int64_t i = 0; i < 2000; ++i) {
+    const Augment a = augment_of(spec, shape, 0, 1, i);
+    ++shifts[a.dy];
+    ++times[a.cut_h];
+    ++bands[a.cut_w];
+    ASSERT_TRUE(a.cut_y >= 0 && a.cut_y + a.cut_h <= 20 && a.cut_x >= 0 && a.cut_x + a.cut_w <= 8);
+    ASSERT_TRUE(a.noise >= 0 && a.noise <= 0.5F && !a.flip && a.dx == 0);
+    most = std::max(most, a.noise);
+    ASSERT_EQ(a.key, augment_of(spec, shape, 0, 1, i).key);
+    ASSERT_NE(a.key, augment_of(spec, shape, 0, 2, i).key);
+  }
+  EXPECT_EQ(shifts.size(), 7U);
+  EXPECT_EQ(times.size(), 6U) << "0 to 5 frames";
+  EXPECT_EQ(bands.size(), 9U) << "0 to 8 bands";
+  EXPECT_GT(most, 0.45F);
+}
+
 TEST(AugmentOf, NothingAskedNothingDone) {
   const Augment a = augment_of({}, {8, 8, 1}, 0, 3, 5);
   EXPECT_TRUE(a.dy == 0 && a.dx == 0 && !a.flip && a.cut_h == 0 && a.brightness == 0 && a.contrast == 1);

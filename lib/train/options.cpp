@@ -99,6 +99,9 @@ const std::map<std::string, Setter>& setters() {
       {"contrast", real(&AugmentSpec::contrast, 0, 1)},
       {"shift", integer(&AugmentSpec::shift, 1024)},
       {"cutout", integer(&AugmentSpec::cutout, 4096)},
+      {"time-mask", integer(&AugmentSpec::time_mask, 4096)},
+      {"band-mask", integer(&AugmentSpec::band_mask, 4096)},
+      {"noise", real(&AugmentSpec::noise, 0, 10)},
       {"loss", [](O& o, S n, S v) { o.sum_loss = choose<bool>(n, v, {{"mean", false}, {"sum", true}}); }},
       {"flip",
        [](O& o, S n, S v) {
@@ -184,17 +187,31 @@ void apply_augment(TrainOptions& options, const std::string& value) {
   options.augment = {};
   options.flip_auto = false;
   if (value == "none") return;
-  const std::vector<std::string> names = {"shift", "flip", "cutout", "brightness", "contrast"};
+  const std::vector<std::string> names = {"shift",    "flip",      "cutout",    "brightness",
+                                          "contrast", "time-mask", "band-mask", "noise"};
   for (const std::string& part : split(value, ',')) {
     const size_t equals = part.find('=');
     const std::string name = part.substr(0, equals);
     if (equals == std::string::npos || std::find(names.begin(), names.end(), name) == names.end()) {
       const std::string near = nearest(name, names);
       fail(Exit::usage,
-           "--augment {}: '{}' is not shift=N, flip=random|alternate|auto, cutout=N, brightness=X or contrast=X{}",
+           "--augment {}: '{}' is not shift=N, flip=random|alternate|auto, cutout=N, brightness=X, contrast=X, "
+           "time-mask=N, band-mask=N or noise=X{}",
            value, part, near.empty() ? "" : " (did you mean " + near + "?)");
     }
     apply_option(options, name, part.substr(equals + 1));
+  }
+}
+
+void check_augment(TrainOptions& options, const Shape& sample) {
+  const AugmentSpec& a = options.augment;
+  if (sample.rank() == 3 && (a.time_mask > 0 || a.band_mask > 0 || a.noise > 0)) {
+    fail(Exit::usage, "--augment: time-mask, band-mask and noise are for recordings: these are images");
+  }
+  if (sample.rank() == 3) return;
+  options.flip_auto = false;
+  if (a.flip != AugmentSpec::Flip::none || a.cutout > 0 || a.brightness > 0 || a.contrast > 0) {
+    fail(Exit::usage, "--augment: flip, cutout, brightness and contrast are for images");
   }
 }
 
@@ -239,6 +256,9 @@ std::string options_json(const TrainOptions& o) {
   j["cutout"] = o.augment.cutout;
   j["brightness"] = decimal(o.augment.brightness);
   j["contrast"] = decimal(o.augment.contrast);
+  if (o.augment.time_mask > 0) j["time-mask"] = o.augment.time_mask;
+  if (o.augment.band_mask > 0) j["band-mask"] = o.augment.band_mask;
+  if (o.augment.noise > 0) j["noise"] = decimal(o.augment.noise);
   j["class-weight"] = o.class_weight;
   j["val"] = o.val;
   j["patience"] = o.patience;

@@ -53,6 +53,8 @@ void scale_decays(TrainOptions& options, const TrainOptions& recipe, bool bias_g
 // --augment: auto | none | "shift=2,flip=random,cutout=8,brightness=0.1,contrast=0.1"; auto leaves the preset's numbers
 // and lets the data decide on flips.
 void apply_augment(TrainOptions& options, const std::string& value);
+// Error(usage) for variations of images asked for frames, and the other way round; frames are never mirrored.
+void check_augment(TrainOptions& options, const Shape& sample);
 
 // "90", "90s", "30m", "1.5h" in seconds.
 double parse_duration(const std::string& option, const std::string& text);

@@ -1,6 +1,8 @@
 // Schedules, options, held-out samples, class weights and rates.
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -104,6 +106,30 @@ TEST(Options, AugmentListsReplaceTheRecipes) {
   EXPECT_EQ(options.augment.shift, 3);
   apply_augment(options, "none");
   EXPECT_FALSE(options.augment.any() || options.flip_auto);
+}
+
+TEST(Options, VariationsMustFitTheSamples) {
+  const Shape image{8, 8, 1}, frames{50, 40};
+  for (const auto& [list, sample, fits] : {std::tuple{"shift=2,flip=random,cutout=3", image, true},
+                                           {"shift=2,time-mask=5,band-mask=4,noise=0.5", frames, true},
+                                           {"flip=random", frames, false},
+                                           {"cutout=3", frames, false},
+                                           {"contrast=0.1", frames, false},
+                                           {"noise=0.5", image, false},
+                                           {"band-mask=4", image, false}}) {
+    TrainOptions options;
+    apply_augment(options, list);
+    if (fits) {
+      EXPECT_NO_THROW(check_augment(options, sample)) << list;
+      EXPECT_NE(options_json(options).find("\"shift\":2"), std::string::npos);
+    } else {
+      EXPECT_EQ(status_of([&] { check_augment(options, sample); }), Exit::usage) << list;
+    }
+  }
+  TrainOptions automatic;
+  apply_augment(automatic, "auto");
+  check_augment(automatic, frames);
+  EXPECT_FALSE(automatic.flip_auto);
 }
 
 TEST(Options, Durations) {

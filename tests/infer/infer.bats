@@ -244,9 +244,9 @@ first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
 @test "--bench measures latency and throughput" {
   run lepton-infer model.h5 --bench 0.1
   expect 0 "p99"
-  [[ $output == *"images/s"* ]]
+  [[ $output == *"samples/s"* ]]
   lepton-infer model.h5 "$(first)" --bench 0.1 --json |
-    perl -MJSON::PP -e '$j = decode_json(<STDIN>); exit !($j->{p50_ms} > 0 && $j->{images_per_second} > 0
+    perl -MJSON::PP -e '$j = decode_json(<STDIN>); exit !($j->{p50_ms} > 0 && $j->{samples_per_second} > 0
       && $j->{p99_ms} >= $j->{p50_ms})'
 }
 

@@ -9,8 +9,8 @@ load helper
   tree photos cat dog
   run lepton-prep photos
   expect 2 "-o"
-  run lepton-prep --type audio photos -o out.h5
-  expect 2 "audio"
+  run lepton-prep --type sound photos -o out.h5
+  expect 2 "expected image or audio"
 }
 
 @test "--help and --version go to standard output" {

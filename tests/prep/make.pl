@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # Makes small inputs without any library: make.pl png W H gray|rgb SEED >file; make.pl idx N W H LABELS DIR STEM;
-# make.pl cifar N SEED >file. Pixels are a fixed function of seed and position.
+# make.pl cifar N SEED >file; make.pl wav RATE SECONDS HERTZ SEED >file (16 bits, a tone with noise). Pixels are a fixed function of seed and position.
 use strict;
 use warnings;
 
@@ -44,6 +44,15 @@ if ($what eq 'png') {
 } elsif ($what eq 'cifar') {
     my ($count, $seed) = @ARGV;
     print chr($_ % 10), pixels(3072, $seed * 1000 + $_) for 0 .. $count - 1;
+} elsif ($what eq 'wav') {
+    my ($rate, $seconds, $hertz, $seed) = @ARGV;
+    my $count = int($rate * $seconds);
+    my @noise = unpack 'C*', pixels($count, $seed);
+    my $data = pack 'v*', map {
+        int(8000 * sin(6.283185307 * $hertz * $_ / $rate) + 4 * ($noise[$_] - 128)) & 65535
+    } 0 .. $count - 1;
+    print 'RIFF', pack('V', 36 + length $data), 'WAVEfmt ', pack('VvvVVvv', 16, 1, 1, $rate, 2 * $rate, 2, 16),
+        'data', pack('V', length $data), $data;
 } else {
     die "make.pl: unknown kind\n";
 }

@@ -14,6 +14,10 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/lepton-prep.1.scd"; }
   for patient in 1 2 3 4 5 6 7 8; do
     for class in well ill; do png "scans/$class/patient${patient}_0.png"; done
   done
+  words words yes no
+  for speaker in ann bob cid dan; do
+    for digit in 0 1; do wav "digits/${digit}_${speaker}_1.wav"; done
+  done
   find scans -name '*.png' | awk -F/ '{ print $0 "\t" $2 }' >labels.tsv
   page | sed -n '/^# EXAMPLES/,/^# SEE/s/^\t//p' | sed 's/\\\([*_]\)/\1/g' >examples
   [ "$(wc -l <examples)" -ge 5 ]
