@@ -36,7 +36,8 @@ int64_t Graph::parameter_count() const {
 int64_t node_flops(const Node& node) {
   for (const Parameter& parameter : node.parameters) {
     if (parameter.role != Role::kernel) continue;
-    const int64_t positions = node.kind == LayerKind::conv ? node.shape[0] * node.shape[1] : 1;
+    const bool slides = node.kind == LayerKind::conv || node.kind == LayerKind::dwconv;
+    const int64_t positions = slides ? node.shape[0] * node.shape[1] : 1;
     return 2 * parameter.shape.elements() * positions;
   }
   return 0;
@@ -65,7 +66,7 @@ std::vector<ParameterRef> parameters_of(const Graph& graph) {
       ref.node = static_cast<NodeId>(id);
       ref.index = static_cast<int>(index);
       ref.name = node.name + "/" + role_name(role);
-      ref.matrix = role == Role::kernel && !in_last;
+      ref.matrix = role == Role::kernel && !in_last && node.kind != LayerKind::dwconv;
       ref.head = in_last && (role == Role::kernel || role == Role::bias);
       refs.push_back(std::move(ref));
     }
@@ -77,8 +78,12 @@ const char* kind_name(LayerKind kind) {
   switch (kind) {
     case LayerKind::input:
       return "input";
+    case LayerKind::embed:
+      return "embed";
     case LayerKind::conv:
       return "conv";
+    case LayerKind::dwconv:
+      return "dwconv";
     case LayerKind::dense:
       return "dense";
     case LayerKind::maxpool:
@@ -101,6 +106,10 @@ const char* kind_name(LayerKind kind) {
       return "dropout";
     case LayerKind::add:
       return "add";
+    case LayerKind::concat:
+      return "concat";
+    case LayerKind::mask:
+      return "mask";
     case LayerKind::flatten:
       return "flatten";
     case LayerKind::scale:
@@ -123,6 +132,8 @@ const char* role_name(Role role) {
       return "mean";
     case Role::variance:
       return "variance";
+    case Role::table:
+      return "table";
   }
   fail(Exit::bug, "a parameter role without a name");
 }
@@ -140,6 +151,7 @@ nlohmann::ordered_json attributes_json(const Node& node) {
   const Attributes& a = node.attributes;
   switch (node.kind) {
     case LayerKind::conv:
+    case LayerKind::dwconv:
       json["dilation"] = a.dilation;
       [[fallthrough]];
     case LayerKind::maxpool:
@@ -170,6 +182,7 @@ std::string graph_json(const Graph& graph) {
   nlohmann::ordered_json json;
   json["input"] = shape_json(graph.input);
   json["classes"] = graph.classes;
+  if (graph.tokens > 0) json["tokens"] = graph.tokens;
   json["nodes"] = nlohmann::ordered_json::array();
   for (const Node& node : graph.nodes) {
     nlohmann::ordered_json entry;
@@ -180,6 +193,7 @@ std::string graph_json(const Graph& graph) {
     entry["shape"] = shape_json(node.shape);
     const nlohmann::ordered_json attributes = attributes_json(node);
     if (!attributes.empty()) entry["attributes"] = attributes;
+    if (node.token_stride > 0) entry["token_stride"] = node.token_stride;
     if (!node.parameters.empty()) {
       nlohmann::ordered_json parameters = nlohmann::ordered_json::object();
       for (const Parameter& parameter : node.parameters) {

@@ -59,6 +59,14 @@ void set_identity(std::vector<float>& values, const Shape& kernel) {
   }
 }
 
+// The same of a depthwise kernel, whose every filter has its own channel.
+void set_centre(std::vector<float>& values, const Shape& kernel) {
+  const int64_t centre = kernel[0] / 2 * kernel[1] + kernel[1] / 2, channels = kernel[3];
+  for (int64_t i = 0; i < kernel.elements(); ++i) {
+    values[static_cast<size_t>(i)] = i / channels == centre ? 1.0F : 0.0F;
+  }
+}
+
 // Divides by the standard deviation (of n - 1), as torch's std().
 void divide_by_deviation(std::vector<float>& values) {
   if (values.size() < 2) return;
@@ -69,6 +77,11 @@ void divide_by_deviation(std::vector<float>& values) {
   const double deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
   for (float& value : values) value = static_cast<float>(value / deviation);
 }
+
+constexpr double kTableDeviation = 0.1;
+
+// The row of token 0, which stands for no token.
+void clear_padding(std::vector<float>& values, const Shape& table) { std::fill_n(values.begin(), table[1], 0.0F); }
 
 const Shape* kernel_shape(const Node& node) {
   for (const Parameter& parameter : node.parameters) {
@@ -92,10 +105,16 @@ void fill(std::vector<float>& values, const Node& node, const Parameter& paramet
       return source.fill_uniform(values, 1 / std::sqrt(fan_in(*kernel)));
     case Init::dirac:
       source.fill_uniform(values, 1 / std::sqrt(fan_in(*kernel)));
-      return set_identity(values, *kernel);
+      return node.kind == LayerKind::dwconv ? set_centre(values, *kernel) : set_identity(values, *kernel);
     case Init::unit:
       source.fill_uniform(values, 1 / std::sqrt(fan_in(*kernel)));
       return divide_by_deviation(values);
+    case Init::normal:
+      source.fill_normal(values, kTableDeviation);
+      return clear_padding(values, parameter.shape);
+    case Init::uniform:
+      source.fill_uniform(values, 1 / static_cast<double>(parameter.shape[1]));
+      return clear_padding(values, parameter.shape);
   }
 }
 

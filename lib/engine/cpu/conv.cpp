@@ -16,7 +16,7 @@ class InferenceConv : public Op {
   InferenceConv(const ConvSpec& spec, const Step& step, const Value& in, const Value& out, Arena& arena)
       : in_(in.buffer),
         out_(out.buffer),
-        forward_(make_forward(spec, false)),
+        forward_(make_forward(laid_flat(spec), false)),
         scratch_(arena.add(scratch_floats(forward_.pd))) {
     node = step.node;
     forward_buffers = {in_, out_, scratch_};
@@ -30,7 +30,8 @@ class InferenceConv : public Op {
     std::vector<float> bias(channels, 0.0F);
     if (const NamedTensor* b = parameters.find(conv.name + "/bias")) bias = b->values;
     if (step.norm >= 0) fold(graph.nodes[static_cast<size_t>(step.norm)], parameters, weights, bias);
-    const Packing packing = pack_conv(forward_.pd.weights_desc());
+    const bool depthwise = conv.kind == LayerKind::dwconv;
+    const Packing packing = depthwise ? pack_depthwise(kernel.shape) : pack_conv(forward_.pd.weights_desc());
     weights_ = AlignedFloats(packing.size);
     pack(packing, kernel.shape, weights.data(), weights_.data());
     bias_ = AlignedFloats(padded_channels(kernel.shape[3]));
@@ -80,10 +81,22 @@ memory::desc activation_desc(const Map& map, bool planar, int64_t batch) {
   return {{batch, map.c, map.h, map.w}, memory::data_type::f32, planar ? tag::nchw : blocked};
 }
 
+ConvSpec laid_flat(ConvSpec spec) {
+  Attributes& a = spec.attributes;
+  if (spec.in.w != 1 || spec.out.w != 1 || a.kernel_w != 1 || a.pad_left + a.pad_right != 0) return spec;
+  std::swap(spec.in.h, spec.in.w);
+  std::swap(spec.out.h, spec.out.w);
+  std::swap(a.kernel_h, a.kernel_w);
+  std::swap(a.stride_h, a.stride_w);
+  std::swap(a.pad_top, a.pad_left);
+  std::swap(a.pad_bottom, a.pad_right);
+  return spec;
+}
+
 bool winograd_pays(const ConvSpec& spec) {
   const Attributes& a = spec.attributes;
-  return simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 && a.stride_w == 1 &&
-         a.dilation == 1 && spec.in.c >= 16 && spec.out.c >= 16;
+  return !spec.depthwise && simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 &&
+         a.stride_w == 1 && a.dilation == 1 && spec.in.c >= 16 && spec.out.c >= 16;
 }
 
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,
