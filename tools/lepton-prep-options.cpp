@@ -10,7 +10,8 @@
 namespace lepton {
 
 void add_prep_options(CLI::App& app, PrepCommand& c) {
-  app.add_option("INPUT", c.inputs, "folders, archives, IDX files, CIFAR-10 batches, images, recordings; - = stdin");
+  app.add_option("INPUT", c.inputs,
+                 "folders, archives, IDX files, CIFAR-10 batches, images, recordings, tables; - = stdin");
   app.add_option("-o,--output", c.output, "the dataset to write; - = stdout")->type_name("FILE");
 
   const char* kInputs = "Inputs";
@@ -31,14 +32,20 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   app.add_option("--class-names", c.class_names, "names of numbered classes, and the order of all, separated by commas")
       ->type_name("A,B,...")
       ->group(kInputs);
-  app.add_option("--type", c.type, "kind of the data: image or audio (by content)")->type_name("KIND")->group(kInputs);
+  app.add_option("--type", c.type, "kind of the data: image, audio or table (by content)")
+      ->type_name("KIND")
+      ->group(kInputs);
+  app.add_option("--label", c.label, "column of the label (label, target or class, else the last)")
+      ->type_name("NAME")
+      ->group(kInputs);
 
   const char* kSplits = "Splits";
   app.add_option("--split", c.split, "percent of train/val/test where none are given (80/10/10)")
       ->type_name("T/V/T")
       ->group(kSplits);
-  app.add_option("--split-key", c.split_key, "keep files together whose names agree in what REGEX matches")
-      ->type_name("REGEX")
+  app.add_option("--split-key", c.split_key,
+                 "keep files together whose names agree in what REGEX matches; rows, by COLUMN")
+      ->type_name("REGEX|COLUMN")
       ->group(kSplits);
 
   const char* kImages = "Images";
@@ -50,6 +57,7 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   app.add_option("--max-pixels", c.max_pixels, "refuse larger images (100 million)")->type_name("N")->group(kImages);
 
   add_audio_options(app, c.audio);
+  add_table_options(app, c.table);
 
   const char* kBad = "Bad input and limits";
   app.add_option("--max-errors", c.max_errors, "bad inputs to skip before giving up: a number or a share (1%)")
@@ -126,9 +134,15 @@ PrepOptions prep_options(const PrepCommand& command) {
   return options;
 }
 
+std::string kind_of(const PrepCommand& command) {
+  if (!command.type.empty()) return command.type;
+  const bool listed = !command.files_from.empty() || !command.files0_from.empty();
+  return !listed && look_like_tables(prep_inputs(command)) ? "table" : "image";
+}
+
 void check_prep_command(const PrepCommand& command) {
-  if (!command.type.empty() && command.type != "image" && command.type != "audio") {
-    fail(Exit::usage, "--type {}: expected image or audio", command.type);
+  if (!command.type.empty() && command.type != "image" && command.type != "audio" && command.type != "table") {
+    fail(Exit::usage, "--type {}: expected image, audio or table", command.type);
   }
   const bool inputs = !command.inputs.empty() || !command.train.empty() || !command.val.empty() ||
                       !command.test.empty() || !command.files_from.empty() || !command.files0_from.empty();

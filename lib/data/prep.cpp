@@ -10,36 +10,14 @@
 #include "base/text.h"
 #include "data/pipeline.h"
 #include "data/prep_duplicates.h"
+#include "data/prep_judge.h"
 #include "data/prep_medium.h"
 #include "data/prep_place.h"
 #include "data/prep_scan.h"
 #include "io/files.h"
 
 namespace lepton {
-namespace {
-
-std::string provenance(const PrepOptions& options, const Medium& medium, const std::vector<Row>& rows) {
-  RecipeJson json;
-  json["program"] = "lepton-prep";
-  json["version"] = options.version;
-  json["seed"] = options.seed;
-  medium.record_options(json);
-  if (std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.divided; })) {
-    const auto& p = options.shares.percent;
-    json["split"] = fmt::format("{:g}/{:g}/{:g}", p[0], p[1], p[2]);
-    if (!options.split_key.empty()) json["split-key"] = options.split_key;
-  }
-  if (!options.label_regex.empty()) json["label-regex"] = options.label_regex;
-  if (!options.class_names.empty()) json["class-names"] = options.class_names;
-  return json.dump();
-}
-
-std::vector<InputError> plain(const std::vector<RowError>& errors) {
-  std::vector<InputError> list;
-  list.reserve(errors.size());
-  for (const RowError& error : errors) list.push_back(error.error);
-  return list;
-}
+namespace {}
 
 class Preparation {
  public:
@@ -52,16 +30,16 @@ class Preparation {
     if (run_in_one_pass(target)) return result_;
     scan_ = scan_sources(sources_, *medium_, options_, hooks_);
     judge_labels();
-    if (any_good() && !errors_allowed()) decode_for_errors();
-    judge_errors();
+    if (any_good(scan_) && !errors_allowed(scan_, options_)) decode_for_errors();
+    judge();
     assign_splits(scan_, options_, hooks_);
-    judge_classes();
+    judge_classes(scan_, hooks_, one_class().c_str());
     medium_->choose(scan_.rows, hooks_);
     duplicates_ = find_duplicates(scan_.rows);
     DatasetWriter writer(target, medium_->recipe().sample_shape(), medium_->recipe().type());
     decode_samples(&writer);
-    judge_errors();
-    report_duplicates(duplicates_, scan_.rows, hooks_);
+    judge();
+    report_duplicates(duplicates_, scan_.rows, "files", hooks_);
     finish(writer);
     return result_;
   }
@@ -69,16 +47,6 @@ class Preparation {
  private:
   // An output that cannot be written shows before the long work.
   static void probe(const std::string& target) { const AtomicFile file(target); }
-  int64_t inputs() const {
-    return std::count_if(scan_.rows.begin(), scan_.rows.end(),
-                         [](const Row& row) { return row.state != RowState::ignored; });
-  }
-  bool errors_allowed() const { return options_.max_errors.allows(std::ssize(scan_.errors), inputs()); }
-  bool any_good() const {
-    return std::any_of(scan_.rows.begin(), scan_.rows.end(),
-                       [](const Row& row) { return row.state == RowState::good; });
-  }
-
   // Files that lie in no class folder; names are met again only in a second pass, so they are counted here.
   void judge_labels() {
     if (std::none_of(scan_.rows.begin(), scan_.rows.end(),
@@ -95,36 +63,14 @@ class Preparation {
     }
   }
 
-  void judge_errors() {
-    std::stable_sort(scan_.errors.begin(), scan_.errors.end(), [](const RowError& a, const RowError& b) {
-      return a.row + 1 < b.row + 1;  // kNoRow + 1 is 0: folders first
-    });
-    const std::vector<InputError> errors = plain(scan_.errors);
-    const int64_t all = inputs();
-    const bool usable = any_good();
-    if (usable && errors_allowed()) return;
-    hooks_.report(errors);
-    if (!usable && errors.empty()) {
-      fail(Exit::no_input, "no {0} found: expected {0} in class folders, such as CLASS/FILE", medium_->plural());
-    }
-    if (!usable) fail(Exit::no_input, "none of {} inputs is usable", with_commas(all));
-    fail(Exit::bad_inputs, "{} of {} inputs are bad, more than --max-errors allows: no dataset written",
-         with_commas(std::ssize(errors)), with_commas(all));
+  void judge() {
+    const std::string nothing =
+        fmt::format("no {0} found: expected {0} in class folders, such as CLASS/FILE", medium_->plural());
+    judge_errors(scan_, options_, hooks_, nothing.c_str());
   }
-
-  void judge_classes() {
-    std::vector<bool> seen(scan_.classes.size(), false);
-    for (const Row& row : scan_.rows) {
-      if (row.state == RowState::good && row.split == Split::train) seen[static_cast<size_t>(row.label)] = true;
-    }
-    const auto classes = std::count(seen.begin(), seen.end(), true);
-    if (classes == 0) {
-      hooks_.warn("no training samples: mean and standard deviation are left at 0 and 1");
-    } else if (classes == 1) {
-      const auto only = static_cast<size_t>(std::find(seen.begin(), seen.end(), true) - seen.begin());
-      fail(Exit::no_input, "all training {} are of one class, '{}': at least two are needed, one folder each",
-           medium_->plural(), scan_.classes[only]);
-    }
+  std::string one_class() const {
+    return fmt::format("all training {} are of one class, '{{}}': at least two are needed, one folder each",
+                       medium_->plural());
   }
 
   void decode(ItemBlock::Entry& entry) const {
@@ -156,11 +102,11 @@ class Preparation {
         for (const InputError& problem : source->problems) scan_.errors.push_back({kNoRow, problem});
       }
       read_and_write(writer, *places);
-      judge_errors();
-      judge_classes();
+      judge();
+      judge_classes(scan_, hooks_, one_class().c_str());
       duplicates_ = find_duplicates(scan_.rows);
       name_duplicates();
-      report_duplicates(duplicates_, scan_.rows, hooks_);
+      report_duplicates(duplicates_, scan_.rows, "files", hooks_);
       finish(writer);
       return true;
     } catch (const Surprise&) {
@@ -309,7 +255,8 @@ class Preparation {
     meta.task = medium_->task();
     medium_->set_statistics(meta);
     meta.recipe = medium_->recipe().json();
-    meta.provenance = provenance(options_, *medium_, scan_.rows);
+    meta.provenance =
+        provenance(options_, scan_, [this](RecipeJson& json, const PrepOptions&) { medium_->record_options(json); });
     meta.errors = plain(scan_.errors);
     hooks_.report(meta.errors);
     writer.finish(meta);
@@ -328,21 +275,6 @@ class Preparation {
 };
 
 }  // namespace
-
-bool ErrorLimit::allows(int64_t errors, int64_t inputs) const {
-  const auto e = static_cast<double>(errors);
-  return percent ? e * 100 <= value * static_cast<double>(inputs) : e <= value;
-}
-
-ErrorLimit ErrorLimit::parse(const std::string& text) {
-  const bool percent = text.ends_with('%');
-  const auto value = parse_double(percent ? text.substr(0, text.size() - 1) : text);
-  const bool whole = percent || (value && *value == std::floor(*value));
-  if (!value || *value < 0 || (percent && *value > 100) || !whole) {
-    fail(Exit::usage, "--max-errors {}: expected a number of inputs, such as 10, or a share, such as 2%", text);
-  }
-  return {*value, percent};
-}
 
 PrepResult prepare(const std::vector<std::unique_ptr<Source>>& sources, const std::string& target,
                    const PrepOptions& options, const PrepHooks& hooks) {

@@ -67,7 +67,8 @@ struct PrepResult {
   int64_t samples = 0, errors = 0;
   std::array<int64_t, 3> in_split{};
   std::vector<std::string> classes;
-  std::string what;  // "images 32x32 gray"
+  int64_t targets = 0;  // regression: numbers a sample is to be given; 0 = classes
+  std::string what;     // "images 32x32 gray"
 };
 
 // Reads all sources and writes the dataset to `target` ("-" = standard output). Errors: bad_inputs beyond the limit,

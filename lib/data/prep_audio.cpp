@@ -64,15 +64,14 @@ class AudioMedium : public Medium {
 
   void choose_any() override { set_recipe(asked_.rate.value_or(8000), 1); }
 
-  void decode(ItemBlock::Entry& entry) const override {
-    entry.x = recipe_->prepare(entry.item.bytes).x;
+  void decode(ItemBlock::Entry& entry) const override { entry.x = recipe_->prepare(entry.item.bytes).x; }
+
+  void add(const ItemBlock::Entry& entry) override {
     std::vector<float> frames(entry.x.size() / sizeof(float));
     std::memcpy(frames.data(), entry.x.data(), entry.x.size());
-    entry.bands = sum_bands(frames, bands());
+    sums_.add(frames, bands());
   }
-
-  void add(const ItemBlock::Entry& entry) override { sums_.add(entry.bands); }
-  void set_statistics(DatasetMeta& meta) const override { lepton::set_statistics(meta, sums_, bands()); }
+  void set_statistics(DatasetMeta& meta) const override { sums_.statistics(bands(), meta.mean, meta.std); }
   std::string describe() const override { return recipe_->describe(); }
 
   void record_options(RecipeJson& json) const override {
@@ -162,7 +161,7 @@ class AudioMedium : public Medium {
   double max_seconds_;
   std::vector<Length> lengths_;  // by row, of the good ones
   std::optional<AudioRecipe> recipe_;
-  BandSums sums_;
+  ColumnSums sums_;
 };
 
 // "audio" or "image", by the first input whose kind is known.

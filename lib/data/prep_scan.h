@@ -56,7 +56,6 @@ struct ItemBlock {
     int64_t rate = 0, frames = 0;                 // of a recording
     std::vector<uint8_t> x;
     ChannelSums sums;  // of an image
-    BandSums bands;    // of a recording
   };
   std::vector<Entry> entries;
   size_t used = 0;

@@ -52,37 +52,30 @@ void set_statistics(DatasetMeta& meta, const ChannelSums& sums, int64_t channels
   }
 }
 
-void BandSums::add(const BandSums& other) {
-  sum.resize(other.sum.size());
-  squares.resize(other.squares.size());
-  for (size_t b = 0; b < sum.size(); ++b) {
-    sum[b] += other.sum[b];
-    squares[b] += other.squares[b];
+void ColumnSums::add(std::span<const float> x, int64_t columns) {
+  const auto width = static_cast<size_t>(columns);
+  if (rows == 0 && x.size() >= width) {
+    first.assign(x.begin(), x.begin() + columns);
+    sum.assign(width, 0);
+    squares.assign(width, 0);
   }
-  frames += other.frames;
-}
-
-BandSums sum_bands(std::span<const float> x, int64_t bands) {
-  const auto step = static_cast<size_t>(bands);
-  BandSums sums{std::vector<double>(step), std::vector<double>(step), static_cast<int64_t>(x.size() / step)};
-  for (size_t at = 0; at + step <= x.size(); at += step) {
-    for (size_t b = 0; b < step; ++b) {
-      const auto v = static_cast<double>(x[at + b]);
-      sums.sum[b] += v;
-      sums.squares[b] += v * v;
+  for (size_t at = 0; at + width <= x.size(); at += width) {
+    for (size_t c = 0; c < width; ++c) {
+      const double v = static_cast<double>(x[at + c]) - first[c];
+      sum[c] += v;
+      squares[c] += v * v;
     }
+    ++rows;
   }
-  return sums;
 }
 
-void set_statistics(DatasetMeta& meta, const BandSums& sums, int64_t bands) {
-  constexpr double kLeastSpread = 1e-10;  // of the mean square: below lies what rounding leaves of nothing
-  for (size_t b = 0; b < static_cast<size_t>(bands); ++b) {
-    const auto n = static_cast<double>(std::max<int64_t>(sums.frames, 1));
-    const double mean = sums.frames > 0 ? sums.sum[b] / n : 0, square = sums.frames > 0 ? sums.squares[b] / n : 0;
-    const double spread = square - mean * mean;
-    meta.mean.push_back(static_cast<float>(mean));
-    meta.std.push_back(spread > kLeastSpread * square ? static_cast<float>(std::sqrt(spread)) : 1.0F);
+void ColumnSums::statistics(int64_t columns, std::vector<float>& mean, std::vector<float>& std) const {
+  const auto n = static_cast<double>(std::max<int64_t>(rows, 1));
+  for (size_t c = 0; c < static_cast<size_t>(columns); ++c) {
+    const double m = rows > 0 ? sum[c] / n : 0, variance = rows > 0 ? squares[c] / n - m * m : 0;
+    const auto deviation = variance > 0 ? static_cast<float>(std::sqrt(variance)) : 0.0F;
+    mean.push_back(static_cast<float>((rows > 0 ? first[c] : 0) + m));
+    std.push_back(deviation > 0 && std::isfinite(deviation) ? deviation : 1.0F);
   }
 }
 

@@ -21,21 +21,19 @@ struct ChannelSums {
 // Of one image [H,W,C], C 1 or 3.
 ChannelSums sum_channels(std::span<const uint8_t> x, int64_t channels);
 
-// The same of frames of floats: sums in double, of one sample in the order of its frames and of several in the order of
-// add(), which is that of the inputs and not of the threads.
-struct BandSums {
-  std::vector<double> sum, squares;
-  int64_t frames = 0;
-
-  void add(const BandSums& other);
-};
-
-// Of one sample [T, bands].
-BandSums sum_bands(std::span<const float> x, int64_t bands);
-
 // Fills meta.mean and meta.std (of the population). A channel that never varies, or no pixels at all, gives 1 for the
 // deviation, so that nothing is divided by zero.
 void set_statistics(DatasetMeta& meta, const ChannelSums& sums, int64_t channels);
-void set_statistics(DatasetMeta& meta, const BandSums& sums, int64_t bands);
+
+// Sums of f32 columns (the last axis) in double precision, less each column's first value, so that a large offset costs
+// no digits. The order of adding counts: add in the order of the samples.
+struct ColumnSums {
+  std::vector<double> first, sum, squares;
+  int64_t rows = 0;
+
+  void add(std::span<const float> x, int64_t columns);  // [rows, columns]
+  // Appends mean and deviation (of the population; 1 for a column that never varies) of each of the columns.
+  void statistics(int64_t columns, std::vector<float>& mean, std::vector<float>& std) const;
+};
 
 }  // namespace lepton

@@ -48,22 +48,22 @@ TEST(Statistics, NothingToMeasure) {
   EXPECT_EQ(meta.std, (std::vector<float>{1}));
 }
 
-TEST(BandStatistics, MeanAndDeviationOfEachBand) {
+TEST(ColumnStatistics, MeanAndDeviationOfEachColumn) {
   const std::vector<float> first = {1, 10, 7, 3, 20, 7}, second = {5, 30, 7};
-  BandSums sums;
-  sums.add(sum_bands(first, 3));
-  sums.add(sum_bands(second, 3));
-  EXPECT_EQ(sums.frames, 3);
-  DatasetMeta meta;
-  set_statistics(meta, sums, 3);
-  EXPECT_EQ(meta.mean, (std::vector<float>{3, 20, 7}));
-  EXPECT_FLOAT_EQ(meta.std[0], std::sqrt(8.0F / 3));
-  EXPECT_FLOAT_EQ(meta.std[1], std::sqrt(200.0F / 3));
-  EXPECT_EQ(meta.std[2], 1);  // never varies
-  DatasetMeta none;
-  set_statistics(none, BandSums{}, 2);
-  EXPECT_EQ(none.mean, (std::vector<float>{0, 0}));
-  EXPECT_EQ(none.std, (std::vector<float>{1, 1}));
+  ColumnSums sums;
+  sums.add(first, 3);
+  sums.add(second, 3);
+  EXPECT_EQ(sums.rows, 3);
+  std::vector<float> mean, std;
+  sums.statistics(3, mean, std);
+  EXPECT_EQ(mean, (std::vector<float>{3, 20, 7}));
+  EXPECT_FLOAT_EQ(std[0], std::sqrt(8.0F / 3));
+  EXPECT_FLOAT_EQ(std[1], std::sqrt(200.0F / 3));
+  EXPECT_EQ(std[2], 1);  // never varies
+  std::vector<float> no_mean, no_std;
+  ColumnSums{}.statistics(2, no_mean, no_std);
+  EXPECT_EQ(no_mean, (std::vector<float>{0, 0}));
+  EXPECT_EQ(no_std, (std::vector<float>{1, 1}));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "data/recipe_audio.h"
 #include "data/recipe_image.h"
 #include "data/recipe_json.h"
+#include "data/recipe_table.h"
 
 namespace lepton {
 
@@ -16,6 +17,7 @@ std::unique_ptr<const Recipe> read_recipe(const std::string& json, const RecipeP
   const auto kind = document["kind"].get<std::string>();
   const RecipeJson& steps = document["steps"];
   (void)parts;
+  if (kind == "table") return std::make_unique<TableRecipe>(TableRecipe::from_steps(steps));
   if (kind == "image") return std::make_unique<ImageRecipe>(ImageRecipe::from_steps(steps));
   if (kind == "audio") return std::make_unique<AudioRecipe>(AudioRecipe::from_steps(steps));
   refuse_recipe(fmt::format("its kind '{}' is not one this version knows", kind));
