@@ -109,8 +109,9 @@ double chosen_threshold(const std::string& text, const ScoredSplit& split, const
   const auto found = choose_threshold(rule, class_column(probabilities, classes, decision.positive),
                                       is_of_class(split.truth, decision.positive));
   if (!found) {
-    fail(Exit::failed, "--threshold-for {}: no threshold reaches it on the {} samples of {}", text, split.truth.size(),
-         split.name);
+    fail(Exit::failed,
+         "--threshold-for {}: no threshold reaches it on the {} samples of {}, or a class is missing there", text,
+         split.truth.size(), split.name);
   }
   return *found;
 }

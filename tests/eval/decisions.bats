@@ -90,6 +90,23 @@ least() { awk -v a="$1" -v b="$2" 'BEGIN {exit !(a >= b)}' || { echo "$1 is less
     perl -MJSON::PP -ne '$j = decode_json($_); $n += $j->{label} eq $j->{top}[0]{label}; END {print $n}')" = 150 ]
 }
 
+@test "as HDF5: the labels decided on; and nothing but the calibration changes in the model" {
+  command -v h5dump >/dev/null || skip "h5dump is not installed"
+  lepton-eval -q "$m" data.h5 --threshold-for recall=0.98 --write >/dev/null
+  labels() { h5dump -y -d /label "$1" | grep -oE '^ +(-?[0-9]+(, )?)+' | grep -oE -- '-?[0-9]+'; }
+  lepton-infer "$m" data.h5 --threshold model --format h5 -o "$BATS_TEST_TMPDIR/p.h5"
+  lepton-infer "$m" data.h5 --threshold model | awk -F'\t' '{print ($2 == "ill" ? 1 : 0)}' |
+    cmp - <(labels "$BATS_TEST_TMPDIR/p.h5")
+  lepton-infer "$shared/model.h5" "$shared/data.h5" --threshold 0.999 --format h5 -o "$BATS_TEST_TMPDIR/three.h5"
+  [ "$(labels "$BATS_TEST_TMPDIR/three.h5" | grep -c -- -1)" \
+    -eq "$(lepton-infer "$shared/model.h5" "$shared/data.h5" --threshold 0.999 | cut -f2 | grep -c '^$')" ]
+  h5dump "$m" >"$BATS_TEST_TMPDIR/after"
+  h5dump model.h5 >"$BATS_TEST_TMPDIR/before"
+  run ! diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+  [ "$(grep -c '^<' <<<"$output")" -le 2 ]  # the file's name and its content hash
+  grep -q calibration <<<"$output"
+}
+
 @test "a threshold of several classes leaves labels out" {
   lepton-infer "$shared/model.h5" "$shared/data.h5" --threshold 0.999 >"$BATS_TEST_TMPDIR/p"
   undecided=$(awk -F'\t' '$2 == "" && $3 < 0.999' "$BATS_TEST_TMPDIR/p" | wc -l)
