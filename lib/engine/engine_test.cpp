@@ -379,6 +379,22 @@ TEST_P(TextTest, PaddingChangesNoAnswer) {
   expect_near({a.begin(), a.begin() + kClasses}, bias, 1e-6, "logits of an empty text");
 }
 
+TEST_P(TextTest, AnAnswerDoesNotDependOnItsNeighbours) {
+  options_.training = false;
+  const auto engine = made(GetParam());
+  if (!engine) GTEST_SKIP() << missing_;
+  std::vector<float> all(5 * kClasses);
+  engine->infer(samples_.batch(), graph_.output(), all);
+  for (int64_t s = 0; s < 5; ++s) {
+    Batch one;
+    one.n = 1;
+    one.tokens = samples_.batch().tokens.subspan(static_cast<size_t>(6 * s), 6);
+    std::vector<float> alone(kClasses);
+    engine->infer(one, graph_.output(), alone);
+    EXPECT_EQ(alone, std::vector<float>(all.begin() + s * kClasses, all.begin() + (s + 1) * kClasses)) << s;
+  }
+}
+
 TEST_P(TextTest, RefusesTokensThatAreNotThere) {
   const auto engine = made(GetParam());
   if (!engine) GTEST_SKIP() << missing_;
