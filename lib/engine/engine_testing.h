@@ -184,4 +184,42 @@ inline void expect_near(const std::vector<float>& values, const std::vector<floa
   }
 }
 
+// Bit for bit.
+inline bool same(const ParameterSet& a, const ParameterSet& b) {
+  return std::equal(a.tensors.begin(), a.tensors.end(), b.tensors.begin(), b.tensors.end(),
+                    [](const NamedTensor& x, const NamedTensor& y) {
+                      return x.name == y.name && x.shape == y.shape && x.values == y.values;
+                    });
+}
+
+// Exit::ok where f throws no Error.
+template <class F>
+Exit status_of(F f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.status();
+  }
+  return Exit::ok;
+}
+
+// Each optimiser with clipping and averages.
+struct OptimizerCase {
+  const char* name;
+  OptimizerSpec spec;
+};
+
+inline std::vector<OptimizerCase> optimizer_cases() {
+  std::vector<OptimizerCase> cases = {{"sgd", {}}, {"sgd without Nesterov", {}}, {"adamw", {}}, {"muon", {}}};
+  cases[1].spec.nesterov = false;
+  cases[2].spec.kind = OptimizerKind::adamw;
+  cases[2].spec.epsilon = 1e-3F;  // gradients near 0 are not blown up to full steps
+  cases[3].spec.kind = OptimizerKind::muon;
+  for (OptimizerCase& c : cases) {
+    c.spec.clip = 0.5F;
+    c.spec.ema = 0.75F;
+  }
+  return cases;
+}
+
 }  // namespace lepton

@@ -104,6 +104,7 @@ inline const LayerCase kLayerCases[] = {
     {"conv1d_stride", "conv 5 3 stride=2; conv 16 4 stride=3 valid; dense classes", {23, 3}},
     {"conv1d_pad_dilation", "conv 16 3 pad=2 dilation=2; conv 5 2 dilation=3 valid bn relu; dense classes", {12, 17}},
     {"conv1d_of_one_position", "conv 5 3 relu; dense classes", {1, 6}},
+    {"conv1d_of_a_wave", "conv 16 9 stride=4 relu; conv 5 3; globalpool avg; dense classes", {40, 1}},
     {"conv1d_pools", "conv 24 3; maxpool 2; relu; avgpool 3 stride=2; globalpool max; dense classes", {15, 5}},
     {"conv1d_residual",
      "residual project {; conv 16 3 stride=2 bn relu; conv 16 3 bn; } relu; globalpool avg; dense classes",

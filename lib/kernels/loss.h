@@ -52,7 +52,7 @@ struct CrossEntropy {
 // Squared error of one number; none where the target is NaN.
 template <class T>
 struct SquaredError {
-  LEPTON_HD static bool counts(T target) { return target == target; }
+  LEPTON_HD static bool counts(T target) { return !std::isnan(target); }
   LEPTON_HD T loss(T value, T target) const { return counts(target) ? (value - target) * (value - target) : T{0}; }
   // `factor` is the number's share of the batch's loss.
   LEPTON_HD T gradient(T value, T target, T factor) const {

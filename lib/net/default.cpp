@@ -81,7 +81,7 @@ Preset default_for_frames(const Shape& shape, int64_t classes, int64_t samples) 
 Preset default_for_texts(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens) {
   const bool bag = tokens > 65'536 || shape[0] > 400;
   Preset preset = *find_preset(bag ? "fasttext" : "textcnn");
-  const int64_t batch = samples < 5000 ? 32 : 64, most = bag ? 15 : 10;
+  const int64_t batch = samples < 5000 ? 32 : 64, most = bag ? 8 : 10;
   set_option(preset, "batch", std::to_string(batch));
   const std::string epochs = epochs_for(preset.net, shape, classes, samples, batch, 600 * kNarrowFlops, tokens);
   if (parse_int(epochs).value_or(1) < most || samples < 5000) set_option(preset, "epochs", epochs);

@@ -170,9 +170,9 @@ std::vector<Preset> other_presets() {
                 "depthwise separable convolutions over time and frequency, small and quick (Zhang et al. 2017)",
                 {SampleKind::frames}, kDscnn, frames),
       preset_of("textcnn", "convolutions over three, four and five words, largest over the text (Kim 2014)",
-                {SampleKind::text}, kTextcnn, adamw("10", "64", "0.001", "0.01")),
+                {SampleKind::text}, kTextcnn, adamw("10", "64", "0.002", "0.01")),
       preset_of("fasttext", "mean of the words' vectors and one dense layer, as fastText (Joulin et al. 2016)",
-                {SampleKind::text}, kFasttext, adamw("15", "64", "0.01", "0")),
+                {SampleKind::text}, kFasttext, adamw("8", "64", "0.01", "0")),
   };
 }
 
