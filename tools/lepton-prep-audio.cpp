@@ -26,6 +26,7 @@ void add_audio_options(CLI::App& app, AudioCommand& c) {
       ->type_name("PART")
       ->group(kAudio);
   app.add_flag("--trim", c.trim, "cut off silence at both ends")->group(kAudio);
+  app.add_flag("--level", c.level, "bring every recording to full scale")->group(kAudio);
   app.add_option("--features", c.features, "logmel, mfcc, or wave: the samples themselves (logmel)")
       ->type_name("KIND")
       ->group(kAudio);
@@ -67,6 +68,7 @@ AudioOptions audio_options(const AudioCommand& c) {
   options.bands = within<int64_t>("--bands", c.bands, 1, 512);
   options.coefficients = within<int64_t>("--coefficients", c.coefficients, 1, 512);
   options.trim = c.trim;
+  options.level = c.level;
   if (!c.crop.empty()) options.crop = static_cast<CropMode>(choice("--crop", c.crop, {"centre", "energy"}));
   if (!c.features.empty()) {
     options.kind = static_cast<FeatureKind>(choice("--features", c.features, {"logmel", "mfcc", "wave"}));

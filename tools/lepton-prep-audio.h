@@ -15,7 +15,7 @@ struct AudioCommand {
   std::string crop, features;
   double duration = 0, window = 0, hop = 0, max_seconds = 0;  // 0: not given
   int64_t rate = 0, bands = 0, coefficients = 0;
-  bool trim = false;
+  bool trim = false, level = false;
 };
 
 void add_audio_options(CLI::App& app, AudioCommand& command);

@@ -83,6 +83,14 @@ TEST(Sound, IsCutToLengthOrPadded) {
   EXPECT_EQ(fit_length(std::vector<float>(5, 1), 2, CropMode::energy), (std::vector<float>{1, 1}));
 }
 
+TEST(Sound, IsBroughtToFullScale) {
+  std::vector<float> s = {0.125F, -0.5F, 0}, silent = {0, 0};
+  to_full_scale(s);
+  EXPECT_EQ(s, (std::vector<float>{0.25F, -1, 0}));
+  to_full_scale(silent);
+  EXPECT_EQ(silent, (std::vector<float>{0, 0}));
+}
+
 TEST(Sound, SilenceIsTrimmedAtBothEnds) {
   std::vector<float> s(8000, 1e-4F);
   std::fill(s.begin() + 3000, s.begin() + 5000, 0.5F);

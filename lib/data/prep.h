@@ -33,7 +33,7 @@ struct AudioOptions {
   std::optional<int64_t> coefficients;  // 13
   std::optional<double> window, hop;    // milliseconds; 25 and 10
   std::optional<double> max_seconds;    // 600
-  bool trim = false;
+  bool trim = false, level = false;
 };
 
 struct PrepOptions {

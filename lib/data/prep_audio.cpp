@@ -79,6 +79,7 @@ class AudioMedium : public Medium {
     if (asked_.duration) json["duration"] = *asked_.duration;
     if (asked_.crop) json["crop"] = *asked_.crop == CropMode::energy ? "energy" : "centre";
     if (asked_.trim) json["trim"] = true;
+    if (asked_.level) json["level"] = true;
     constexpr std::array<const char*, 3> kKinds = {"logmel", "mfcc", "wave"};
     if (asked_.kind) json["features"] = kKinds[static_cast<size_t>(*asked_.kind)];
     if (asked_.bands) json["bands"] = *asked_.bands;
@@ -123,6 +124,7 @@ class AudioMedium : public Medium {
     AudioSettings s;
     s.max_seconds = max_seconds_;
     s.trim_db = asked_.trim ? kTrimDecibels : 0;
+    s.level = asked_.level;
     s.samples = samples(seconds * 1000);
     s.crop = asked_.crop.value_or(CropMode::centre);
     s.features.kind = asked_.kind.value_or(FeatureKind::logmel);
@@ -183,7 +185,7 @@ std::string type_of(const std::vector<std::unique_ptr<Source>>& sources) {
 
 bool asked(const AudioOptions& a) {
   return a.rate || a.duration || a.crop || a.kind || a.bands || a.coefficients || a.window || a.hop || a.max_seconds ||
-         a.trim;
+         a.trim || a.level;
 }
 
 }  // namespace

@@ -63,6 +63,11 @@ AudioRecipe AudioRecipe::from_steps(const RecipeJson& steps) {
     s.trim_db = integer(step_at(steps, next, "trim", {"below_db"}), "below_db", 1, kMostDecibels);
     ++next;
   }
+  if (is_step(steps, next, "level")) {
+    integer(step_at(steps, next, "level", {"peak"}), "peak", 1, 1);
+    s.level = true;
+    ++next;
+  }
   const RecipeJson& length = step_at(steps, next, "length", {"samples", "crop"});
   s.samples = integer(length, "samples", 1, kMostSamples);
   s.crop = length["crop"] == "energy" ? CropMode::energy : CropMode::centre;
@@ -87,6 +92,7 @@ std::string AudioRecipe::json() const {
       {{"step", "decode"}, {"max_seconds", static_cast<int64_t>(settings_.max_seconds)}, {"channels", "mean"}});
   steps.push_back({{"step", "rate"}, {"hertz", f.rate}, {"converter", "sinc-medium"}});
   if (settings_.trim_db > 0) steps.push_back({{"step", "trim"}, {"below_db", settings_.trim_db}});
+  if (settings_.level) steps.push_back({{"step", "level"}, {"peak", 1}});
   steps.push_back({{"step", "length"},
                    {"samples", settings_.samples},
                    {"crop", settings_.crop == CropMode::energy ? "energy" : "centre"}});
@@ -109,7 +115,8 @@ Audio decode_at(std::span<const uint8_t> raw, double max_seconds, int64_t rate, 
 
 Prepared AudioRecipe::prepare(std::span<const uint8_t> raw) const {
   const FeatureSpec& f = settings_.features;
-  const Audio audio = decode_at(raw, settings_.max_seconds, f.rate, settings_.trim_db);
+  Audio audio = decode_at(raw, settings_.max_seconds, f.rate, settings_.trim_db);
+  if (settings_.level) to_full_scale(audio.samples);
   const std::vector<float> samples = fit_length(audio.samples, settings_.samples, settings_.crop);
   std::vector<float> frames(static_cast<size_t>(sample_shape().elements()));
   plan_->compute(samples, frames);

@@ -1,5 +1,5 @@
 #pragma once
-// Recordings to f32 [T,F]: decode, one rate, trim, one length, features.
+// Recordings to f32 [T,F]: decode, one rate, trim, full scale, one length, features.
 #include "data/features.h"
 #include "data/recipe.h"
 #include "data/recipe_json.h"
@@ -11,6 +11,7 @@ namespace lepton {
 struct AudioSettings {
   double max_seconds = 600;
   int64_t trim_db = 0;  // silence at both ends is cut off; 0: it stays
+  bool level = false;   // every recording is brought to full scale
   int64_t samples = 0;  // of every recording, at features.rate
   CropMode crop = CropMode::centre;
   FeatureSpec features;

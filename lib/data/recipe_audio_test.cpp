@@ -27,6 +27,7 @@ std::vector<float> floats(const Prepared& prepared) {
 TEST(AudioRecipe, RoundTripsThroughJson) {
   AudioSettings trimmed = settings(FeatureKind::logmel);
   trimmed.trim_db = 40;
+  trimmed.level = true;
   trimmed.crop = CropMode::energy;
   trimmed.max_seconds = 7;
   for (const AudioSettings& s :

@@ -48,6 +48,13 @@ std::span<const float> trim_silence(std::span<const float> samples, int64_t rate
   return samples.subspan(begin, end - begin);
 }
 
+void to_full_scale(std::span<float> samples) {
+  float peak = 0;
+  for (const float s : samples) peak = std::max(peak, std::abs(s));
+  if (peak == 0) return;
+  for (float& s : samples) s /= peak;
+}
+
 std::vector<float> fit_length(std::span<const float> samples, int64_t wanted, CropMode mode) {
   const auto length = static_cast<size_t>(wanted);
   std::vector<float> out(length);

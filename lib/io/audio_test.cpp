@@ -113,7 +113,7 @@ TEST(Audio, BadRecordingsAreRefusedByWhatIsWrong) {
   const std::vector<uint8_t> data(80, 1);
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
   std::vector<uint8_t> flac = testdata("pcm16.flac"), aiff = testdata("pcm16.aiff"), au = testdata("pcm16.au");
-  for (std::vector<uint8_t>* cut : {&flac, &aiff, &au}) cut->resize(cut->size() - 600);
+  for (std::vector<uint8_t>* cut : {&flac, &aiff, &au}) cut->erase(cut->end() - 600, cut->end());
   struct Case {
     std::vector<uint8_t> bytes;
     const char* message;

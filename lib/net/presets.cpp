@@ -1,6 +1,7 @@
 #include "net/presets.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -159,8 +160,8 @@ std::vector<Preset> other_presets() {
   Options frames = adamw("30", "64", "0.003", "0.01");
   for (auto& [name, value] : frames) {
     if (name == "shift") value = "10";
-    if (name == "cutout") value = "8";
   }
+  frames.insert(frames.end(), {{"time-mask", "12"}, {"band-mask", "8"}, {"noise", "0.3"}});
   return {
       preset_of("resmlp", "dense layers in two residual blocks with batch-norm: for rows of numbers", {SampleKind::row},
                 kResmlp, adamw("20", "128", "0.001", "0.01")),
@@ -282,8 +283,12 @@ Preset fitted(const Preset& preset, const Shape& shape) {
   const int64_t shifted = shape.rank() == 2 ? shape[0] : side;  // frames move in time alone
   Preset result = preset;
   for (auto& [name, value] : result.defaults) {
-    const int64_t most = name == "shift" ? shifted / 8 : side / 4;
-    if (name == "shift" || name == "cutout") value = std::to_string(std::min(most, parse_int(value).value_or(0)));
+    std::optional<int64_t> most;
+    if (name == "shift") most = shifted / 8;
+    if (name == "cutout") most = side / 4;
+    if (name == "time-mask") most = shape.rank() == 2 ? shape[0] / 4 : 0;
+    if (name == "band-mask") most = shape.rank() == 2 ? shape[1] / 4 : 0;
+    if (most) value = std::to_string(std::min(*most, parse_int(value).value_or(0)));
     if (name == "flip" && (side < 2 || shape.rank() == 2)) value = "none";
   }
   return result;

@@ -23,7 +23,8 @@ struct Preset {
   std::string net;          // network text
   // Options of lepton-train by long name without dashes, in the order shown: epochs, batch, optimizer, lr, bias-lr,
   // head-lr, momentum, other-momentum, weight-decay, bias-decay, head-decay, schedule, warmup, label-smoothing, loss
-  // (mean|sum), shift, flip (none|random|alternate|auto), cutout.
+  // (mean|sum), shift, flip (none|random|alternate|auto), cutout; of frames also
+  // time-mask, band-mask, noise.
   std::vector<std::pair<std::string, std::string>> defaults;
   std::vector<SampleKind> kinds = {};  // it is for; empty: all
 };
@@ -37,8 +38,8 @@ const Preset* find_preset(std::string_view name);  // nullptr if there is none
 void require_kind(const Preset& preset, SampleKind kind);
 
 // The preset with its augmentation cut to inputs of `shape`: shift at most an eighth (of frames, of their number),
-// cutout at most a quarter of the shorter side, no mirroring of frames, and nothing at all for rows of numbers and
-// texts.
+// cutout at most a quarter of the shorter side, masks at most a quarter of the frames or bands, no mirroring of
+// frames, and nothing at all for rows of numbers and texts.
 Preset fitted(const Preset& preset, const Shape& shape);
 
 // Network and recipe for data of one sample's shape, `classes` classes (or numbers to be predicted) and `samples`

@@ -163,11 +163,19 @@ TEST(Presets, AugmentationIsFittedToTheInput) {
   }
 }
 
+TEST(Presets, MasksAreFittedToTheFrames) {
+  for (const char* name : {"kws", "dscnn"}) {
+    const Preset wide = fitted(*find_preset(name), {98, 40}), small = fitted(*find_preset(name), {16, 8});
+    EXPECT_EQ(value_of(wide, "shift") + value_of(wide, "time-mask") + value_of(wide, "band-mask"), "10128");
+    EXPECT_EQ(value_of(small, "shift") + value_of(small, "time-mask") + value_of(small, "band-mask"), "242");
+  }
+}
+
 TEST(Presets, OptionNamesAreThoseDocumented) {
   const std::set<std::string> known = {
-      "epochs",   "batch",           "optimizer",    "lr",         "bias-lr",    "head-lr",
-      "momentum", "other-momentum",  "weight-decay", "bias-decay", "head-decay", "schedule",
-      "warmup",   "label-smoothing", "loss",         "shift",      "flip",       "cutout"};
+      "epochs",         "batch",        "optimizer",  "lr",         "bias-lr",   "head-lr",   "momentum",
+      "other-momentum", "weight-decay", "bias-decay", "head-decay", "schedule",  "warmup",    "label-smoothing",
+      "loss",           "shift",        "flip",       "cutout",     "time-mask", "band-mask", "noise"};
   for (const Preset& preset : presets()) {
     for (const auto& [name, value] : preset.defaults) EXPECT_TRUE(known.contains(name)) << preset.name << " " << name;
   }

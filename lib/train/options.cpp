@@ -166,6 +166,14 @@ Settings general_recipe(const Shape& shape, int64_t samples) {
                        {"shift", std::to_string(std::min<int64_t>(2, side / 8))},
                        {"flip", side >= 2 ? "auto" : "none"}};
   for (const auto& setting : optimizer_defaults("adamw")) settings.push_back(setting);
+  if (shape.rank() == 2) {
+    const auto vary = [&](const char* name, int64_t most, int64_t room) {
+      settings.emplace_back(name, std::to_string(std::min(most, room)));
+    };
+    vary("shift", 10, shape[0] / 8);
+    vary("time-mask", 12, shape[0] / 4);
+    vary("band-mask", 8, shape[1] / 4);
+  }
   return settings;
 }
 

@@ -62,9 +62,9 @@ shape() { h5dump -H -d "/train/x" "$1" | grep -o 'SIMPLE { ([^)]*)' | head -1; }
   lepton-prep words --duration 0.5 --features mfcc --bands 30 --coefficients 12 --window 32 --hop 16 -o mfcc.h5
   [[ $(shape mfcc.h5) == "SIMPLE { ( 16, 30, 12 )" ]]
   [[ $(recipe mfcc.h5) == *'{"step":"mfcc","window":256,"hop":128,"bands":30,"coefficients":12}'* ]]
-  lepton-prep words --features wave --rate 4000 --duration 0.1 --crop energy -o wave.h5
+  lepton-prep words --features wave --rate 4000 --duration 0.1 --crop energy --level -o wave.h5
   [[ $(shape wave.h5) == "SIMPLE { ( 16, 400, 1 )" ]]
-  [[ $(recipe wave.h5) == *'{"step":"length","samples":400,"crop":"energy"},{"step":"wave"}'* ]]
+  [[ $(recipe wave.h5) == *'{"step":"level","peak":1},{"step":"length","samples":400,"crop":"energy"},{"step":"wave"}'* ]]
   for wrong in '--rate 5' '--crop middle' '--features mel' '--bands 1000' '--duration -1' '--coefficients 5' \
     '--features wave --bands 10' '--size 4x4' '--bands 300' '--duration 0.01'; do
     # shellcheck disable=SC2086
