@@ -17,7 +17,7 @@
 #include "io/files.h"
 
 namespace lepton {
-namespace {}
+namespace {
 
 class Preparation {
  public:
