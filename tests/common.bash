@@ -41,3 +41,34 @@ expect() {
   [ "$status" -eq "$1" ] || { echo "status $status, expected $1: $output"; return 1; }
   [[ $output == *"$2"* ]] || { echo "no '$2' in: $output"; return 1; }
 }
+
+# Once a run, beside $shared: $two with data.h5 (240 train, 150 val, 150 test) and model.h5 of two classes that overlap,
+# normal and ill (one in three): gray images of 8x8 whose brightness tells them apart by and large.
+make_two() {
+  two=$BATS_RUN_TMPDIR/two
+  [ -e "$two/done" ] && return 0
+  mkdir -p "$two"/{train,val,test}
+  perl -e '
+    my ($dir, $state) = ($ARGV[0], 1);
+    sub random { $state = ($state * 1664525 + 1013904223) % 4294967296; return $state >> 24 }  # 0 to 255
+    for (["train", 240], ["val", 150], ["test", 150]) {
+      my ($split, $count) = @$_;
+      my ($images, $labels) = ("", "");
+      for my $i (0 .. $count - 1) {
+        my $class = $i % 3 == 0 ? 1 : 0;
+        $labels .= chr($class);
+        my $level = 60 + 40 * $class + random() / 4;
+        $images .= chr(int($level + random() / 8)) for 1 .. 64;
+      }
+      open my $f, ">:raw", "$dir/$split/t-images-idx3-ubyte" or die $!;
+      print $f pack("NNNN", 0x803, $count, 8, 8), $images;
+      open my $g, ">:raw", "$dir/$split/t-labels-idx1-ubyte" or die $!;
+      print $g pack("NN", 0x801, $count), $labels;
+      close $f or die $!;
+      close $g or die $!;
+    }' "$two"
+  lepton-prep -q --train "$two/train" --val "$two/val" --test "$two/test" --class-names normal,ill -o "$two/data.h5"
+  lepton-train "$two/data.h5" --net 'dense 8 relu; dense classes' --epochs 5 --batch 16 --augment none -j1 -q \
+    -o "$two/model.h5"
+  touch "$two/done"
+}

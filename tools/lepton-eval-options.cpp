@@ -26,6 +26,31 @@ void add_eval_options(CommandLine& line, EvalCommand& c) {
       ->type_name("K")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->group(kOutput);
+  app.add_option("--curves", c.curves, "ROC, precision-recall and calibration curves as TSV; - = after the figures")
+      ->type_name("FILE")
+      ->group(kOutput);
+  app.add_option("--plot", c.plot, "the curves and the confusion matrix, as .svg or .png (needs gnuplot)")
+      ->type_name("FILE")
+      ->group(kOutput);
+  app.add_option("--plot-log", c.plot_log, "with --plot, also or alone: what lepton-train --log wrote")
+      ->type_name("LOG.jsonl")
+      ->group(kOutput);
+  const char* kDecisions = "Decisions";
+  app.add_option("--threshold", c.threshold, "label by this probability instead of the largest; model = the stored one")
+      ->type_name("N|model")
+      ->group(kDecisions);
+  app.add_option("--threshold-for", c.threshold_for,
+                 "choose a threshold: recall=R, precision=P, specificity=S or cost=FP:1,FN:5")
+      ->type_name("RULE")
+      ->group(kDecisions);
+  app.add_flag("--calibrate", c.calibrate, "fit a temperature to the probabilities")->group(kDecisions);
+  app.add_flag("--write", c.write, "store temperature and threshold in the model")->group(kDecisions);
+  app.add_option("--positive", c.positive, "of two classes the one to find: sensitivity, areas, thresholds")
+      ->type_name("CLASS")
+      ->group(kDecisions);
+  app.add_option("--compare", c.compare, "another model on the same samples: McNemar's paired test")
+      ->type_name("MODEL2.h5")
+      ->group(kDecisions);
   const char* kGates = "Gates";
   app.add_option("--fail-under", c.fail_under, "status 9 if the metric is smaller; can be given several times")
       ->type_name("METRIC=V")

@@ -7,12 +7,15 @@ namespace lepton {
 void add_infer_options(CommandLine& line, InferCommand& c) {
   CLI::App& app = line.app();
   app.add_option("MODEL.h5", c.model, "the model; - = stdin");
-  app.add_option("INPUT", c.inputs, "images, datasets as DATA.h5[:split,...], or -[:split,...] = stdin");
+  app.add_option("INPUT", c.inputs, "images, tables, datasets as DATA.h5[:split,...], or -[:split,...] = stdin");
   const char* kInputs = "Inputs";
   app.add_option("--files-from", c.files_from, "names of images, one a line; - = stdin, answered as they come")
       ->type_name("FILE")
       ->group(kInputs);
   app.add_option("--files0-from", c.files0_from, "the same, each name ended by NUL")->type_name("FILE")->group(kInputs);
+  app.add_option("--id", c.id, "column that names the rows of a table (FILE:LINE)")
+      ->type_name("COLUMN")
+      ->group(kInputs);
   const char* kOutput = "Output";
   app.add_option("-o,--output", c.output, "where answers go, whole or not at all; - = stdout, as they come (-)")
       ->type_name("FILE")
@@ -26,9 +29,16 @@ void add_infer_options(CommandLine& line, InferCommand& c) {
       ->type_name("K")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->group(kOutput);
+  app.add_flag("--pass-through", c.pass_through, "the input's columns behind the prediction")->group(kOutput);
   app.add_flag("--probs", c.probs, "the probability of every class")->group(kOutput);
   app.add_option("--embed", c.embed, "values of this layer instead of labels; last = what the last dense layer reads")
       ->type_name("LAYER")
+      ->group(kOutput);
+  app.add_option("--threshold", c.threshold, "label by this probability instead of the largest; model = the stored one")
+      ->type_name("N|model")
+      ->group(kOutput);
+  app.add_option("--positive", c.positive, "of two classes the one --threshold is for")
+      ->type_name("CLASS")
       ->group(kOutput);
   const char* kSpeed = "Speed";
   app.add_option("--batch", c.batch, "most inputs computed together (32)")

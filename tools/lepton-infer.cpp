@@ -70,6 +70,14 @@ class Inference {
     answerer_.emplace(predictor, node, command.batch, common.device, common.threads);
     output_.emplace(command, predictor, node, answerer_->width());
     stream_.max_latency = command.max_latency / 1000;
+    stream_.records.id = command.id;
+    stream_.records.fields = command.pass_through;
+    stream_.records.detail = detail;
+    if (command.pass_through) {
+      stream_.on_columns = [this](const std::string& file, const std::vector<std::string>& columns) {
+        output_->set_columns(file, columns);
+      };
+    }
     stream_.decoders = common.threads > 0 ? common.threads : usable_threads();
   }
 
@@ -132,6 +140,20 @@ void print_bench(const InferCommand& command, const CommonOptions& common, const
   print(fmt::format("throughput: {:.0f} images/s in batches of {}\n", r.images_per_second, command.batch));
 }
 
+// Options that only some models have answers for.
+void check_kind(const InferCommand& command, const Predictor& predictor) {
+  if (!predictor.recipe->of_records() && (command.pass_through || !command.id.empty())) {
+    fail(Exit::usage, "--id and --pass-through are for tables; the model's inputs are files");
+  }
+  if (command.pass_through && command.format == "h5") {
+    fail(Exit::usage, "--pass-through: columns are text; it does not go with --format h5");
+  }
+  if (predictor.regression() &&
+      (command.top > 1 || command.probs || !command.threshold.empty() || !command.positive.empty())) {
+    fail(Exit::usage, "the model predicts numbers: --top, --probs, --threshold and --positive are for classes");
+  }
+}
+
 Exit run(const InferCommand& command, const CommonOptions& common) {
   if (command.model.empty()) fail(Exit::usage, "no model given; see --help");
   const auto stdin_named = std::count_if(command.inputs.begin(), command.inputs.end(), names_stdin) +
@@ -139,6 +161,12 @@ Exit run(const InferCommand& command, const CommonOptions& common) {
   if (stdin_named > 1) fail(Exit::usage, "- (standard input) is named {} times", stdin_named);
   if (!command.embed.empty() && (command.probs || command.top > 1)) {
     fail(Exit::usage, "--embed prints values of a layer: it does not go with --top or --probs");
+  }
+  if (!command.embed.empty() && !command.threshold.empty()) {
+    fail(Exit::usage, "--embed prints values of a layer: it does not go with --threshold");
+  }
+  if (!command.positive.empty() && command.threshold.empty()) {
+    fail(Exit::usage, "--positive names the class that --threshold is for: give that too");
   }
   if (command.format == "h5" && command.top > 1) {
     fail(Exit::usage, "--top: HDF5 holds the probability of every class; it does not go with --format h5");
@@ -148,6 +176,7 @@ Exit run(const InferCommand& command, const CommonOptions& common) {
   const Lock lock(common.lock, common.lock_wait);
   const Predictor predictor = Predictor::load(local_copy(command.model, stop_requested));
   if (command.bench > 0) return print_bench(command, common, predictor), Exit::ok;
+  check_kind(command, predictor);
   const std::vector<Section> sections = sections_of(command, predictor);
   return Inference(command, common, predictor).run(sections);
 }
@@ -159,12 +188,13 @@ int main(int argc, char** argv) {
   using namespace lepton;
   return run_main("lepton-infer", [&] {
     InferCommand command;
-    CommandLine line({.name = "lepton-infer",
-                      .summary = "Labels images with a trained model: input, label and score, a line each.",
-                      .usage = "[options] MODEL.h5 [INPUT...]",
-                      .example = "find new/ -name '*.jpg' -print0 | lepton-infer model.h5 --files0-from - --top 3",
-                      .essential = {"files-from", "files0-from", "format", "header", "top", "probs", "embed", "bench"},
-                      .depfile = false});
+    CommandLine line(
+        {.name = "lepton-infer",
+         .summary = "Labels images with a trained model: input, label and score, a line each.",
+         .usage = "[options] MODEL.h5 [INPUT...]",
+         .example = "find new/ -name '*.jpg' -print0 | lepton-infer model.h5 --files0-from - --top 3",
+         .essential = {"files-from", "files0-from", "format", "header", "top", "probs", "embed", "threshold", "bench"},
+         .depfile = false});
     add_infer_options(line, command);
     if (const auto done = line.parse(argc, argv)) return *done;
     catch_signals(false);

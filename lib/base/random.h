@@ -7,7 +7,7 @@
 namespace lepton {
 
 // What a random number is for; one stream never repeats another's numbers.
-enum class Stream : uint32_t { initial = 1, shuffle, augment, dropout, split, sample };
+enum class Stream : uint32_t { initial = 1, shuffle, augment, dropout, split, sample, resample };
 
 struct Random4 {
   uint32_t v[4];

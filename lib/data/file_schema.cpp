@@ -17,9 +17,9 @@ const H5Data* find(const H5Contents& file, const std::string& path) {
 constexpr std::string_view kParts = "/meta/parts/";
 
 bool is_meta(std::string_view path) {
-  constexpr std::array<std::string_view, 15> kNames = {
-      "classes",   "mean",           "std",     "recipe",      "columns",    "categories",  "vocabulary", "provenance",
-      "errors/id", "errors/message", "metrics", "temperature", "thresholds", "target_mean", "target_std"};
+  constexpr std::array<std::string_view, 14> kNames = {
+      "classes",   "mean",           "std",     "recipe",      "columns",     "categories", "vocabulary", "provenance",
+      "errors/id", "errors/message", "metrics", "calibration", "target_mean", "target_std"};
   constexpr std::string_view kPrefix = "/meta/";
   if (path.starts_with(kParts)) return true;
   return path.starts_with(kPrefix) &&

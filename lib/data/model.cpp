@@ -73,6 +73,7 @@ Model read_model(const std::string& path) {
   model.recipe = read_text(file, "/meta/recipe");
   model.parts = read_parts(file);
   model.metrics = read_text(file, "/meta/metrics");
+  model.calibration = read_text(file, "/meta/calibration");
   model.provenance = read_text(file, "/meta/provenance");
   model.selftest_x = read_floats(file, "/selftest/x");
   model.selftest_logits = read_floats(file, "/selftest/logits");
@@ -106,6 +107,7 @@ void write_model(const std::string& target, Model& model) {
   out.text("/meta/recipe", model.recipe);
   write_parts(out, model.parts);
   out.text("/meta/metrics", model.metrics);
+  if (!model.calibration.empty()) out.text("/meta/calibration", model.calibration);
   out.text("/meta/provenance", model.provenance);
   if (!model.selftest_x.empty()) {
     write_floats(out, "/selftest/x", model.selftest_x);

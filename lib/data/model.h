@@ -22,6 +22,7 @@ struct Model {
   std::string recipe;                          // JSON
   RecipeParts parts;
   std::string metrics;                 // JSON: split → metric → value and interval
+  std::string calibration;             // JSON: temperature, threshold; empty = none
   std::string provenance;              // JSON
   std::vector<float> selftest_x;       // [n, sample], stored values (u8 as float)
   std::vector<float> selftest_logits;  // [n, classes]

@@ -17,7 +17,7 @@ Estimate proportion(int64_t successes, int64_t trials) {
   return {p, std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 
-std::vector<float> softmax(std::span<const float> logits, int64_t classes) {
+std::vector<float> softmax(std::span<const float> logits, int64_t classes, double temperature) {
   std::vector<float> out(logits.size());
   const auto width = static_cast<size_t>(classes);
   std::vector<double> exponentials(width);
@@ -25,7 +25,7 @@ std::vector<float> softmax(std::span<const float> logits, int64_t classes) {
     const float* x = logits.data() + row;
     const double top = *std::max_element(x, x + width);
     double sum = 0;
-    for (size_t c = 0; c < width; ++c) sum += exponentials[c] = std::exp(x[c] - top);
+    for (size_t c = 0; c < width; ++c) sum += exponentials[c] = std::exp((x[c] - top) / temperature);
     for (size_t c = 0; c < width; ++c) out[row + c] = static_cast<float>(exponentials[c] / sum);
   }
   return out;
@@ -86,6 +86,31 @@ double macro_f1(std::span<const ClassScore> scores) {
     ++present;
   }
   return present ? sum / static_cast<double>(present) : 0;
+}
+
+double balanced_accuracy(std::span<const ClassScore> scores) {
+  double sum = 0;
+  int64_t present = 0;
+  for (const ClassScore& s : scores) {
+    if (s.support == 0) continue;
+    sum += s.recall;
+    ++present;
+  }
+  return present ? sum / static_cast<double>(present) : 0;
+}
+
+double matthews_correlation(std::span<const int64_t> counts, int64_t classes) {
+  double samples = 0, hits = 0, both = 0, truths = 0, answers = 0;
+  for (const ClassScore& s : class_scores(counts, classes)) {
+    const auto t = static_cast<double>(s.support), a = static_cast<double>(s.predicted);
+    samples += t;
+    hits += static_cast<double>(s.hits);
+    both += t * a;
+    truths += t * t;
+    answers += a * a;
+  }
+  const double scale = std::sqrt((samples * samples - answers) * (samples * samples - truths));
+  return scale > 0 ? (hits * samples - both) / scale : 0;
 }
 
 Estimate majority_baseline(std::span<const int32_t> truth, int64_t classes) {

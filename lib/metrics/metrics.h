@@ -15,8 +15,8 @@ struct Estimate {
 // successes of trials with Wilson's score interval at 95 % (Wilson 1927); trials 0 gives {0, 0, 1}.
 Estimate proportion(int64_t successes, int64_t trials);
 
-// Row-wise softmax of logits [n, classes], in double precision, largest logit subtracted first.
-std::vector<float> softmax(std::span<const float> logits, int64_t classes);
+// Row-wise softmax of logits [n, classes] / temperature, in double precision, largest logit subtracted first.
+std::vector<float> softmax(std::span<const float> logits, int64_t classes, double temperature = 1);
 
 // Index of the largest value of each row; the first of equals.
 std::vector<int32_t> argmax(std::span<const float> scores, int64_t classes);
@@ -35,6 +35,13 @@ std::vector<ClassScore> class_scores(std::span<const int64_t> counts, int64_t cl
 
 // Mean F1 over the classes that occur in truth or prediction.
 double macro_f1(std::span<const ClassScore> scores);
+
+// Mean recall over the classes that occur in truth; with two classes the mean of sensitivity and specificity.
+double balanced_accuracy(std::span<const ClassScore> scores);
+
+// Correlation of truth and answer over counts [classes, classes] (Matthews 1975; for several classes R_K, Gorodkin
+// 2004); 0 where all are of one class or all answers are.
+double matthews_correlation(std::span<const int64_t> counts, int64_t classes);
 
 // Share of the most frequent class: what answering always the same reaches.
 Estimate majority_baseline(std::span<const int32_t> truth, int64_t classes);

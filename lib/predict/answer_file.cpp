@@ -121,6 +121,7 @@ struct AnswerFile::Impl {
   H5Writer out;
   const Model& model;
   bool embeds;
+  Decision decision;
   std::vector<float> unknown;  // the row of an input that could not be read
   Column values;
   std::optional<Column> labels;
@@ -128,15 +129,20 @@ struct AnswerFile::Impl {
   Texts ids, error_ids, messages;
   int64_t count = 0;
 
-  Impl(const std::string& target, const Predictor& predictor, const Shape& row, bool layer)
+  Impl(const std::string& target, const Predictor& predictor, const Shape& row, bool layer, const Decision& how)
       : file(target),
         out(file.path(), target),
         model(predictor.model),
         embeds(layer),
+        decision(how),
         unknown(static_cast<size_t>(row.elements()), std::numeric_limits<float>::quiet_NaN()),
-        values(out, embeds ? "/embedding" : "/probabilities", H5Type::f32, row_dims(row)),
+        values(out,
+               embeds                      ? "/embedding"
+               : model.target_mean.empty() ? "/probabilities"
+                                           : "/values",
+               H5Type::f32, row_dims(row)),
         error_rows(out, "/meta/errors/row", H5Type::i64, {}) {
-    if (!embeds) labels.emplace(out, "/label", H5Type::i32, std::vector<int64_t>{});
+    if (!embeds && model.target_mean.empty()) labels.emplace(out, "/label", H5Type::i32, std::vector<int64_t>{});
   }
 
   void put(const std::vector<float>& row, int32_t label) {
@@ -145,9 +151,10 @@ struct AnswerFile::Impl {
   }
 };
 
-AnswerFile::AnswerFile(const std::string& target, const Predictor& predictor, NodeId node, const std::string& layer) {
+AnswerFile::AnswerFile(const std::string& target, const Predictor& predictor, NodeId node, const std::string& layer,
+                       const Decision& decision) {
   const Node& asked = predictor.graph.nodes[static_cast<size_t>(node)];
-  impl_ = std::make_unique<Impl>(target, predictor, asked.shape, !layer.empty());
+  impl_ = std::make_unique<Impl>(target, predictor, asked.shape, !layer.empty(), decision);
   if (!layer.empty()) impl_->out.attribute("/", "layer", asked.name);
 }
 
@@ -161,11 +168,11 @@ void AnswerFile::add(const Answer& answer) {
     f.error_ids.add(answer.input);
     f.messages.add(answer.error);
     f.put(f.unknown, -1);
-  } else if (f.embeds) {
+  } else if (!f.labels) {
     f.put(answer.values, -1);
   } else {
-    const std::vector<float> probabilities = softmax(answer.values, std::ssize(answer.values));
-    f.put(probabilities, argmax(probabilities, std::ssize(probabilities))[0]);
+    const std::vector<float> probabilities = softmax(answer.values, std::ssize(answer.values), f.decision.temperature);
+    f.put(probabilities, decide(f.decision, probabilities));
   }
   ++f.count;
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "io/files.h"
+#include "predict/decision.h"
 #include "predict/stream.h"
 
 namespace lepton {
@@ -26,9 +27,10 @@ class LineFile {
 // HDF5 as in lepton-formats(5): a row for each input, in order. Memory does not grow with their number.
 class AnswerFile {
  public:
-  // Rows are probabilities of the model's classes, or, with a layer's name, values of that layer. "-" is standard
-  // output, never a terminal (usage).
-  AnswerFile(const std::string& target, const Predictor& predictor, NodeId node, const std::string& layer);
+  // Rows are probabilities of the model's classes, or numbers for its targets, or, with a layer's name, values of that
+  // layer. "-" is standard output, never a terminal (usage). A label that is undecided is -1.
+  AnswerFile(const std::string& target, const Predictor& predictor, NodeId node, const std::string& layer,
+             const Decision& decision = {});
   ~AnswerFile();
   void add(const Answer& answer);
   void finish();  // without it the target stays as it was

@@ -53,6 +53,75 @@ TEST(Evaluate, ScoresWorkedByHand) {
   error_of(Exit::no_input, [] { evaluate_scores({"a"}, {}, {}, [](size_t) { return ""; }, {}); });
 }
 
+// The example under a threshold: probabilities of dog 0.25, 0.75, 0.25 of cat, dog, dog.
+TEST(Evaluate, TwoClassesAndAThreshold) {
+  const float l = std::log(3.0F);
+  const std::vector<float> logits = {l, 0, 0, l, l, 0};
+  const std::vector<int32_t> truth = {0, 1, 1};
+  struct Row {
+    Decision decision;
+    double sensitivity, specificity, precision, f1, roc_auc;
+  };
+  for (const Row& row : {Row{{1, {}, 1}, 0.5, 1, 1, 2.0 / 3, 0.75}, Row{{1, 0.2, 1}, 1, 0, 2.0 / 3, 0.8, 0.75},
+                         Row{{1, 0.8, 1}, 0, 1, 0, 0, 0.75}, Row{{1, 0.3, 0}, 1, 0.5, 0.5, 2.0 / 3, 0.75},
+                         Row{{2, 0.3, 1}, 1, 0, 2.0 / 3, 0.8, 0.75}}) {  // sqrt(3) to 1: 0.366
+    const Evaluation e = evaluate_scores({"cat", "dog"}, truth, logits, [](size_t) { return "s"; },
+                                         {.top = 5, .worst = 3, .decision = row.decision});
+    EXPECT_DOUBLE_EQ(*e.value("sensitivity"), row.sensitivity);
+    EXPECT_DOUBLE_EQ(*e.value("specificity"), row.specificity);
+    EXPECT_DOUBLE_EQ(*e.value("precision"), row.precision);
+    EXPECT_DOUBLE_EQ(*e.value("f1"), row.f1);
+    EXPECT_DOUBLE_EQ(*e.value("roc_auc"), row.roc_auc);
+    EXPECT_EQ(e.value("threshold"), row.decision.threshold);
+    EXPECT_EQ(e.value("temperature").has_value(), row.decision.temperature != 1);
+    EXPECT_FALSE(e.value("macro_roc_auc"));
+    EXPECT_EQ(e.worst[0].truth, 1);
+    EXPECT_NE(report_json(std::vector{e}, {})
+                  .find(row.decision.positive == 1 ? R"("positive_class":"dog")" : R"("positive_class":"cat")"),
+              std::string::npos);
+  }
+}
+
+TEST(Evaluate, SeveralClassesUndecided) {
+  const std::vector<float> logits = {9, 0, 0, 0, 1, 0, 0, 0, 9, 9, 0, 0};
+  const std::vector<int32_t> truth = {0, 1, 2, 2};
+  const Evaluation e = evaluate_scores({"a", "b", "c"}, truth, logits, [](size_t) { return "s"; },
+                                       {.top = 5, .worst = 4, .decision = {1, 0.9, -1}});
+  EXPECT_EQ(e.unanswered, 1);
+  EXPECT_DOUBLE_EQ(*e.value("accuracy"), 0.5);
+  EXPECT_DOUBLE_EQ(*e.value("balanced_accuracy"), (1 + 0 + 0.5) / 3);
+  EXPECT_FALSE(e.value("sensitivity"));
+  // a: 1 against 0, 0 and a tie; b: 1; c: the highest and the lowest of two lowest against one that is equal.
+  EXPECT_NEAR(*e.value("roc_auc:a"), (1 + 1 + 0.5) / 3, 1e-12);
+  EXPECT_NEAR(*e.value("roc_auc:b"), 1, 1e-12);
+  EXPECT_NEAR(*e.value("macro_roc_auc"), (2.5 / 3 + 1 + *e.value("roc_auc:c")) / 3, 1e-12);
+  const std::string text =
+      report_text(std::vector{e}, {.aligned = false, .per_class = true, .confusion = false, .worst = true});
+  EXPECT_NE(text.find("s\tb\t\t0.5761\t0.5761\n"), std::string::npos) << text;
+}
+
+TEST(Evaluate, Numbers) {
+  const Evaluation e = evaluate_numbers(std::vector{1.0, 2.0, 6.0}, std::vector{2.0, 2.0, 4.0});
+  EXPECT_DOUBLE_EQ(*e.value("mae"), 1);
+  EXPECT_DOUBLE_EQ(*e.value("rmse"), std::sqrt(5.0 / 3));
+  EXPECT_DOUBLE_EQ(*e.value("r2"), 1 - 5.0 / 14);
+  EXPECT_NE(report_text(std::vector{e}, {}).find("\tmae\t1\t"), std::string::npos);
+  EXPECT_EQ(gate_violation(parse_gate(GateKind::over, "--g", "mae=1"), e, ""), "");
+  error_of(Exit::no_input, [] { evaluate_numbers({}, {}); });
+}
+
+TEST(Evaluate, LabelsOfTwoClassesWithScores) {
+  const std::vector<LabelRow> truth = {{"a", "no", {}}, {"b", "yes", {}}, {"c", "yes", {}}};
+  std::vector<LabelRow> given = {{"a", "no", 0.8}, {"b", "yes", 0.9}, {"c", "no", 0.9}};
+  int64_t strangers = 0;
+  const Evaluation e = evaluate_labels(truth, given, {}, strangers);
+  EXPECT_DOUBLE_EQ(*e.value("sensitivity"), 0.5);
+  EXPECT_DOUBLE_EQ(*e.value("roc_auc"), 0.5);
+  EXPECT_DOUBLE_EQ(*evaluate_labels(truth, given, {.positive = "no"}, strangers).value("sensitivity"), 1);
+  given[0].score = {};
+  EXPECT_FALSE(evaluate_labels(truth, given, {}, strangers).value("roc_auc"));
+}
+
 TEST(Evaluate, LabelFiles) {
   const auto rows = parse_labels("input\tlabel\tscore\r\na\\tb\tcat\t0.5\n\nc\t\t\tbroken\n", "f");
   ASSERT_EQ(rows.size(), 2U);

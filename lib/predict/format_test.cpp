@@ -47,6 +47,26 @@ TEST(AnswerFormat, LinesAndHeaders) {
   }
 }
 
+// Of two classes a threshold may put the less probable first; of several it may leave the label out.
+TEST(AnswerFormat, Thresholds) {
+  AnswerStyle style = style_of(AnswerFormat::tsv);
+  style.decision.threshold = 0.6;
+  style.top = 2;
+  EXPECT_EQ(answer_line(style, kAnswer), "x\\ty.png\t\t0.5\ta\t0.25\n");
+  style.format = AnswerFormat::jsonl;
+  style.top = 1;
+  EXPECT_EQ(answer_line(style, kAnswer), "{\"input\":\"x\\ty.png\",\"label\":\"\",\"score\":0.5}\n");
+  style = style_of(AnswerFormat::tsv);
+  style.classes = {"no", "yes"};
+  style.decision = {1, 0.2, 1};
+  const Answer quarter{"x", {std::log(3.0F), 0}, {}};
+  EXPECT_EQ(answer_line(style, quarter), "x\tyes\t0.25\n");
+  style.top = 2;
+  EXPECT_EQ(answer_line(style, quarter), "x\tyes\t0.25\tno\t0.75\n");
+  style.decision = {0.5, 0.2, 1};  // 9 to 1
+  EXPECT_EQ(answer_line(style, quarter), "x\tno\t0.9\tyes\t0.1\n");
+}
+
 TEST(AnswerFormat, Embeddings) {
   AnswerStyle style = style_of(AnswerFormat::tsv);
   style.embedding = true;

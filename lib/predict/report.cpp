@@ -35,6 +35,10 @@ std::vector<std::pair<std::string, int64_t>> counts_of(const Evaluation& e) {
   return counts;
 }
 
+std::string positive_of(const Evaluation& e) {
+  return e.positive < 0 ? "" : e.classes[static_cast<size_t>(e.positive)];
+}
+
 // For people: evaluations side by side, 95 % intervals in brackets.
 Rows summary_side_by_side(std::span<const Evaluation> evaluations) {
   Rows rows = {{"metric"}};
@@ -54,6 +58,7 @@ Rows summary_side_by_side(std::span<const Evaluation> evaluations) {
       put(name,
           m.low < m.high ? fmt::format("{} ({}-{})", fixed(m.value), fixed(m.low), fixed(m.high)) : fixed(m.value));
     }
+    if (const std::string name = positive_of(evaluations[i]); !name.empty()) put("positive_class", name);
   }
   return rows;
 }
@@ -65,16 +70,22 @@ Rows summary_rows(std::span<const Evaluation> evaluations) {
     for (const auto& [name, m] : e.metrics) {
       rows.push_back({e.name, name, significant(m.value, 6), significant(m.low, 6), significant(m.high, 6)});
     }
+    if (const std::string name = positive_of(e); !name.empty())
+      rows.push_back({e.name, "positive_class", name, "", ""});
   }
   return rows;
 }
 
 Rows class_rows(const Evaluation& e) {
   Rows rows = {{"class", "samples", "predicted", "precision", "recall", "f1"}};
+  const bool areas = !e.class_roc_auc.empty();
+  if (areas) rows[0].insert(rows[0].end(), {"roc_auc", "pr_auc"});
+  const auto area = [](const std::optional<Estimate>& a) { return a ? fixed(a->value) : "-"; };
   for (size_t c = 0; c < e.classes.size(); ++c) {
     const ClassScore& s = e.per_class[c];
     rows.push_back({e.classes[c], std::to_string(s.support), std::to_string(s.predicted), fixed(s.precision),
                     fixed(s.recall), fixed(s.f1)});
+    if (areas) rows.back().insert(rows.back().end(), {area(e.class_roc_auc[c]), area(e.class_pr_auc[c])});
   }
   return rows;
 }
@@ -92,7 +103,9 @@ Rows confusion_rows(const Evaluation& e) {
   return rows;
 }
 
-const std::string& class_name(const Evaluation& e, int32_t index) { return e.classes[static_cast<size_t>(index)]; }
+std::string class_name(const Evaluation& e, int32_t index) {
+  return index < 0 ? "" : e.classes[static_cast<size_t>(index)];
+}
 
 Rows worst_rows(const Evaluation& e) {
   Rows rows = {{"input", "truth", "label", "score", "truth_score"}};
@@ -116,6 +129,7 @@ Json json_of(const Evaluation& e, const ReportStyle& style) {
   Json json = Json::object();
   for (const auto& [name, count] : counts_of(e)) json[name] = {{"value", count}, {"low", count}, {"high", count}};
   for (const auto& [name, m] : e.metrics) json[name] = {{"value", m.value}, {"low", m.low}, {"high", m.high}};
+  if (const std::string name = positive_of(e); !name.empty()) json["positive_class"] = name;
   if (style.per_class) {
     for (size_t c = 0; c < e.classes.size(); ++c) {
       const ClassScore& s = e.per_class[c];
@@ -124,6 +138,13 @@ Json json_of(const Evaluation& e, const ReportStyle& style) {
                                          {"precision", s.precision},
                                          {"recall", s.recall},
                                          {"f1", s.f1}};
+      const auto put = [&](const char* name, const std::vector<std::optional<Estimate>>& areas) {
+        if (c >= areas.size() || !areas[c]) return;
+        json["per_class"][e.classes[c]][name] = {
+            {"value", areas[c]->value}, {"low", areas[c]->low}, {"high", areas[c]->high}};
+      };
+      put("roc_auc", e.class_roc_auc);
+      put("pr_auc", e.class_pr_auc);
     }
   }
   if (style.confusion) {
@@ -145,7 +166,9 @@ Json json_of(const Evaluation& e, const ReportStyle& style) {
   return json;
 }
 
-bool smaller_is_better(const std::string& metric) { return metric == "log_loss" || metric == "ece"; }
+bool smaller_is_better(const std::string& metric) {
+  return metric == "log_loss" || metric == "ece" || metric == "mae" || metric == "rmse";
+}
 
 double stored_value(const Gate& gate, const Evaluation& evaluation, const std::string& stored) {
   const Json json = Json::parse(stored, nullptr, false);
@@ -190,14 +213,30 @@ Gate parse_gate(GateKind kind, const std::string& option, const std::string& tex
   gate.bound = *bound;
   if (gate.metric.find(':') != std::string::npos) return gate;
   std::replace(gate.metric.begin(), gate.metric.end(), '-', '_');
-  static const std::vector<std::string> kMetrics = {"accuracy", "majority_baseline", "macro_f1", "log_loss", "ece"};
+  static const std::vector<std::string> kMetrics = {"accuracy",
+                                                    "majority_baseline",
+                                                    "macro_f1",
+                                                    "balanced_accuracy",
+                                                    "mcc",
+                                                    "sensitivity",
+                                                    "specificity",
+                                                    "precision",
+                                                    "f1",
+                                                    "roc_auc",
+                                                    "pr_auc",
+                                                    "macro_roc_auc",
+                                                    "macro_pr_auc",
+                                                    "log_loss",
+                                                    "ece",
+                                                    "mae",
+                                                    "rmse",
+                                                    "r2",
+                                                    "accuracy_difference"};
   const bool is_top = gate.metric.starts_with("top") && parse_int(gate.metric.substr(3)).has_value();
   if (is_top || std::find(kMetrics.begin(), kMetrics.end(), gate.metric) != kMetrics.end()) return gate;
   const std::string near = nearest(gate.metric, kMetrics);
-  fail(Exit::usage,
-       "{} {}: no metric '{}'{}; there are accuracy, topK, majority_baseline, macro_f1, log_loss, ece, and "
-       "precision:CLASS, recall:CLASS, f1:CLASS",
-       option, text, gate.metric, near.empty() ? "" : ", did you mean '" + near + "'?");
+  fail(Exit::usage, "{} {}: no metric '{}'{}; there are topK, {}, and precision:, recall:, f1:, roc_auc:, pr_auc:CLASS",
+       option, text, gate.metric, near.empty() ? "" : ", did you mean '" + near + "'?", fmt::join(kMetrics, ", "));
 }
 
 std::string gate_violation(const Gate& gate, const Evaluation& evaluation, const std::string& stored_metrics) {

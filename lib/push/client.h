@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "push/process.h"
+#include "io/process.h"
 #include "push/remote.h"
 #include "push/vendors.h"
 

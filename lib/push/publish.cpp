@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "io/process.h"
 #include "push/faults.h"
-#include "push/process.h"
 #include "push/state.h"
 
 namespace lepton {

@@ -16,8 +16,8 @@
 
 #include "base/error.h"
 #include "io/files.h"
+#include "io/process.h"
 #include "push/hashes.h"
-#include "push/process.h"
 #include "push/vendors.h"
 
 namespace lepton {

@@ -3,7 +3,7 @@
 #include <thread>
 #include <vector>
 
-#include "push/process.h"
+#include "io/process.h"
 #include "push/remote_test.h"
 
 namespace lepton {

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "io/files.h"
-#include "push/process.h"
+#include "io/process.h"
 #include "push/scratch.h"
 
 namespace lepton {

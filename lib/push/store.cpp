@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "io/process.h"
 #include "push/hashes.h"
-#include "push/process.h"
 #include "push/scratch.h"
 
 namespace lepton {

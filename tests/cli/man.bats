@@ -16,13 +16,17 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/$1.1.scd"; }
 
 @test "the manuals' examples" {
   make_shared
+  make_two
   cd "$BATS_TEST_TMPDIR"
   cp "$shared/model.h5" model.h5
+  cp "$shared/model.h5" old.h5
+  cp "$two/data.h5" xray.h5
+  cp "$two/model.h5" xray.model.h5
   cp "$shared/data.h5" photos.h5
   mkdir new
   cp "$shared"/images/*.png new/
   for tool in lepton-infer lepton-eval; do
-    page "$tool" | sed -n '/^# EXAMPLES/,/^# SEE/s/^\t//p' | sed 's/\\\(.\)/\1/g' >examples
+    page "$tool" | sed -n '/^# DECISIONS/,/^# EXIT/s/^\t//p;/^# EXAMPLES/,/^# SEE/s/^\t//p' | sed 's/\\\(.\)/\1/g' >examples
     [ "$(wc -l <examples)" -ge 3 ]
     while read -r line; do
       echo "$line"

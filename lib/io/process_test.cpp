@@ -1,4 +1,4 @@
-#include "push/process.h"
+#include "io/process.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

@@ -1,0 +1,264 @@
+#include "lepton-eval-model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "io/rows.h"
+#include "metrics/temperature.h"
+#include "predict/scoring.h"
+#include "push/reference.h"
+
+namespace lepton {
+namespace {
+
+// Stored answers must come back to this part of the largest logit; other engines and instruction sets round otherwise.
+constexpr double kSelftestTolerance = 1e-3;
+
+struct Part {
+  const Dataset* dataset;
+  Split which;
+  std::string name;
+};
+
+bool trained_mirrored(const Model& model) {
+  const nlohmann::json provenance = nlohmann::json::parse(model.provenance, nullptr, false);
+  return provenance.is_object() && provenance.value("mirrored", false);
+}
+
+// The splits that the command names; of one that it chooses something on, val where no split is named.
+std::vector<Part> open_parts(const EvalCommand& command, std::deque<Dataset>& datasets) {
+  std::vector<Part> parts;
+  for (size_t i = 1; i < command.operands.size(); ++i) {
+    const std::string operand = local_copy(command.operands[i], stop_requested);
+    DatasetReference reference = parse_dataset_reference(operand);
+    if (i == 1 && command.choosing() && reference.path == operand) reference.splits = {Split::val};
+    const Dataset& dataset = datasets.emplace_back(Dataset::open(reference.path));
+    for (const Split which : reference.splits) {
+      require_split(dataset, which);
+      const std::string split = kSplitNames[static_cast<size_t>(which)];
+      parts.push_back({&dataset, which, command.operands.size() == 2 ? split : reference.path + ":" + split});
+    }
+  }
+  return parts;
+}
+
+// A model of numbers: its answers beside the targets, for each target by itself.
+std::vector<Evaluation> evaluate_targets(const EvalCommand& command, const Predictor& predictor, Engine& engine,
+                                         const Part& part) {
+  const SplitData& split = require_split(*part.dataset, part.which);
+  const std::vector<int64_t> samples = labelled(split);
+  if (samples.empty()) fail(Exit::no_input, "{}: no sample of {} has a target", part.dataset->path(), part.name);
+  Progress progress(part.name);
+  std::vector<float> outputs =
+      score_samples(engine, predictor.graph, predictor.graph.output(), split, samples, command.batch, plain_view(),
+                    [&](int64_t done) { progress.update(done, std::ssize(samples)); });
+  predictor.to_units(outputs);
+  const size_t targets = predictor.model.classes.size();
+  std::vector<Evaluation> evaluations;
+  for (size_t t = 0; t < targets; ++t) {
+    std::vector<double> truth, predicted;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      const float value = split.targets()[static_cast<size_t>(samples[i]) * targets + t];
+      if (std::isnan(value)) continue;
+      truth.push_back(static_cast<double>(value));
+      predicted.push_back(static_cast<double>(outputs[i * targets + t]));
+    }
+    Evaluation& e = evaluations.emplace_back(evaluate_numbers(truth, predicted));
+    e.name = targets == 1 ? part.name : part.name + ":" + predictor.model.classes[t];
+    e.unlabelled = split.size() - e.samples;
+  }
+  return evaluations;
+}
+
+void require_plain(const EvalCommand& command) {
+  const bool of_classes = command.choosing() || !command.threshold.empty() || !command.positive.empty() ||
+                          command.confusion || command.per_class || command.worst > 0 || !command.curves.empty() ||
+                          !command.plot.empty() || !command.compare.empty() || command.tta;
+  if (!of_classes) return;
+  fail(Exit::usage, "{}: predicts numbers: options on classes, thresholds, curves and views are not for it",
+       command.operands[0]);
+}
+
+std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonOptions& common,
+                                       const Predictor& predictor, const std::string& name) {
+  std::unique_ptr<Engine> engine = predictor.compile_for(command.batch, common.device, common.threads);
+  detail(why_not_a_gpu(common.device) + engine->describe());
+  if (const double error = selftest_error(predictor, *engine); !(error < kSelftestTolerance)) {
+    fail(Exit::integrity,
+         "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "
+         "damaged, or this device computes wrongly",
+         name, error);
+  }
+  return engine;
+}
+
+ScoredSplit score_split(const EvalCommand& command, const Predictor& predictor, Engine& engine, const Part& part) {
+  const SplitData& split = require_split(*part.dataset, part.which);
+  const std::vector<int32_t> class_of = map_classes(predictor, *part.dataset);
+  const std::vector<int64_t> samples = labelled(split);
+  if (samples.empty()) fail(Exit::no_input, "{}: no sample of {} has a label", part.dataset->path(), part.name);
+  const std::vector<WeightedView> views =
+      command.tta ? test_time_views(trained_mirrored(predictor.model)) : plain_view();
+  ScoredSplit scored{part.name, part.which, split.size() - std::ssize(samples), {}, {}, {}};
+  Progress progress(part.name);
+  scored.logits = score_samples(engine, predictor.graph, predictor.graph.output(), split, samples, command.batch, views,
+                                [&](int64_t done) { progress.update(done, std::ssize(samples)); });
+  for (const int64_t i : samples) {
+    scored.truth.push_back(class_of[static_cast<size_t>(split.labels()[static_cast<size_t>(i)])]);
+  }
+  scored.id = [&split, samples](size_t i) { return split.id(samples[i]); };
+  return scored;
+}
+
+std::vector<ScoredSplit> score_parts(const EvalCommand& command, const CommonOptions& common,
+                                     const Predictor& predictor, const std::string& name,
+                                     const std::vector<Part>& parts) {
+  const std::unique_ptr<Engine> engine = checked_engine(command, common, predictor, name);
+  std::vector<ScoredSplit> scored;
+  scored.reserve(parts.size());
+  for (const Part& part : parts) scored.push_back(score_split(command, predictor, *engine, part));
+  return scored;
+}
+
+// What is chosen on a split looks better there than it is.
+void warn_of_choice(const ScoredSplit& split) {
+  if (split.which == Split::test) {
+    warn(split.name + ": chosen on test samples: they no longer tell how good that is; use val");
+  }
+  if (split.which == Split::train) {
+    warn(split.name + ": chosen on training samples, of which the model is surer than of others; use val");
+  }
+}
+
+double fitted_temperature(const ScoredSplit& split, int64_t classes) {
+  const auto found = fit_temperature(split.logits, split.truth, classes);
+  if (!found) {
+    fail(Exit::failed,
+         "--calibrate: the {} samples of {} determine no temperature: all are right, or no better than "
+         "guessed",
+         split.truth.size(), split.name);
+  }
+  return std::stod(significant(*found, 6));
+}
+
+double chosen_threshold(const std::string& text, const ScoredSplit& split, const Decision& decision, int64_t classes) {
+  const ThresholdRule rule = parse_threshold_rule(text);
+  if (decision.positive < 0) fail(Exit::usage, "--threshold-for: needs two classes; the model has {}", classes);
+  const std::vector<float> probabilities = softmax(split.logits, classes, decision.temperature);
+  const auto found = choose_threshold(rule, class_column(probabilities, classes, decision.positive),
+                                      is_of_class(split.truth, decision.positive));
+  if (!found) {
+    fail(Exit::failed, "--threshold-for {}: no threshold reaches it on the {} samples of {}", text, split.truth.size(),
+         split.name);
+  }
+  return *found;
+}
+
+// Temperature and threshold now in force, as the model would keep them.
+Calibration decide_on(const EvalCommand& command, const Model& model, const ScoredSplit& first, Decision& decision) {
+  const auto classes = std::ssize(model.classes);
+  Calibration calibration = read_calibration(model);
+  if (command.choosing()) warn_of_choice(first);
+  if (command.calibrate) {
+    if (!change_temperature(calibration, fitted_temperature(first, classes), classes)) {
+      warn("the stored threshold was for probabilities as they were, and goes");
+    }
+    decision.temperature = calibration.temperature;
+    if (command.threshold == "model") decision.threshold = calibration.threshold;
+  }
+  if (!command.threshold_for.empty()) {
+    decision.threshold = chosen_threshold(command.threshold_for, first, decision, classes);
+    calibration.rule = command.threshold_for;
+  } else if (!command.threshold.empty() && command.threshold != "model") {
+    calibration.rule.clear();
+  }
+  if (decision.threshold && command.threshold != "model") {
+    calibration.threshold = decision.threshold;
+    calibration.positive = decision.positive < 0 ? "" : model.classes[static_cast<size_t>(decision.positive)];
+  }
+  return calibration;
+}
+
+std::vector<uint8_t> right_answers(const ScoredSplit& split, const Decision& decision, int64_t classes) {
+  const std::vector<int32_t> answers = answers_of(decision, split.logits, classes);
+  std::vector<uint8_t> right(answers.size());
+  std::transform(answers.begin(), answers.end(), split.truth.begin(), right.begin(), std::equal_to{});
+  return right;
+}
+
+// What the temperature changed, beside what it gives.
+void add_before(Evaluation& evaluation, const ScoredSplit& split, int64_t classes, double before) {
+  const std::vector<float> probabilities = softmax(split.logits, classes, before);
+  const double loss = log_loss(probabilities, split.truth, classes);
+  const double ece = calibration_error(probabilities, split.truth, classes);
+  evaluation.metrics.push_back({"log_loss_before", {loss, loss, loss}});
+  evaluation.metrics.push_back({"ece_before", {ece, ece, ece}});
+}
+
+void write_calibration(const std::string& path, Model model, const Calibration& calibration) {
+  model.calibration = calibration_json(calibration);
+  write_model(path, model);
+  note(path + ": stored " + model.calibration);
+}
+
+}  // namespace
+
+ModelEvaluation evaluate_model(const EvalCommand& command, const CommonOptions& common) {
+  ModelEvaluation result;
+  const std::string& path = command.operands[0];
+  const std::string local = local_copy(path, stop_requested);
+  if (command.write && (local == "-" || local != path)) fail(Exit::usage, "--write: {} is no file", path);
+  const Predictor predictor = Predictor::load(local);
+  std::optional<Predictor> other;
+  if (!command.compare.empty()) other = Predictor::load(local_copy(command.compare, stop_requested));
+  const Model& model = predictor.model;
+  result.stored_metrics = model.metrics;
+  result.classes = model.classes;
+  const auto classes = std::ssize(model.classes);
+  result.decision = decision_of(model, command.threshold, command.positive);
+  const Decision other_decision = other ? decision_of(other->model, command.threshold, command.positive) : Decision{};
+
+  const std::vector<Part> parts = open_parts(command, result.datasets);  // all before an engine starts its threads
+  for (const Part& part : parts) {
+    for (const Predictor* p : {&predictor, other ? &*other : &predictor}) {
+      check_samples(*p, *part.dataset);
+      map_classes(*p, *part.dataset);
+    }
+  }
+  if (predictor.regression()) {
+    require_plain(command);
+    const std::unique_ptr<Engine> engine = checked_engine(command, common, predictor, path);
+    for (const Part& part : parts) {
+      for (Evaluation& e : evaluate_targets(command, predictor, *engine, part))
+        result.evaluations.push_back(std::move(e));
+    }
+    return result;
+  }
+  result.splits = score_parts(command, common, predictor, path, parts);
+  const double before = result.decision.temperature;
+  const Calibration calibration = decide_on(command, model, result.splits[0], result.decision);
+  std::vector<ScoredSplit> others;
+  if (other) others = score_parts(command, common, *other, command.compare, parts);
+
+  const EvaluationOptions options{.top = command.top, .worst = command.worst, .decision = result.decision};
+  for (size_t i = 0; i < result.splits.size(); ++i) {
+    const ScoredSplit& split = result.splits[i];
+    Evaluation e = evaluate_scores(model.classes, split.truth, split.logits, split.id, options);
+    e.name = split.name;
+    e.unlabelled = split.unlabelled;
+    if (command.calibrate) add_before(e, split, classes, before);
+    if (other) {
+      add_comparison(e, right_answers(split, result.decision, classes),
+                     right_answers(others[i], other_decision, std::ssize(other->model.classes)));
+    }
+    result.evaluations.push_back(std::move(e));
+  }
+  if (command.write) write_calibration(path, model, calibration);
+  return result;
+}
+
+}  // namespace lepton
