@@ -13,8 +13,8 @@ namespace lepton {
 struct Answer {
   std::string input;
   std::vector<float> values;
-  std::string error;                // empty = fine
-  bool lost_colour = false;         // turned gray without having been asked to
+  std::string error;                  // empty = fine
+  bool lost_colour = false;           // turned gray without having been asked to
   std::vector<std::string> fields{};  // of the record, if StreamOptions::records asks for them
 };
 

@@ -15,6 +15,7 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/lepton-prep.1.scd"; }
     for class in well ill; do png "scans/$class/patient${patient}_0.png"; done
   done
   find scans -name '*.png' | awk -F/ '{ print $0 "\t" $2 }' >labels.tsv
+  awk -v rows=200 -f "$BATS_TEST_DIRNAME/../tables/make.awk" | sed '1s/city/zip/' >customers.csv
   page | sed -n '/^# EXAMPLES/,/^# SEE/s/^\t//p' | sed 's/\\\([*_]\)/\1/g' >examples
   [ "$(wc -l <examples)" -ge 5 ]
   while read -r line; do
