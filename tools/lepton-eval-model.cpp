@@ -1,6 +1,7 @@
 #include "lepton-eval-model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
@@ -45,6 +46,56 @@ std::vector<Part> open_parts(const EvalCommand& command, std::deque<Dataset>& da
   return parts;
 }
 
+// A model of numbers: its answers beside the targets, for each target by itself.
+std::vector<Evaluation> evaluate_targets(const EvalCommand& command, const Predictor& predictor, Engine& engine,
+                                         const Part& part) {
+  const SplitData& split = require_split(*part.dataset, part.which);
+  const std::vector<int64_t> samples = labelled(split);
+  if (samples.empty()) fail(Exit::no_input, "{}: no sample of {} has a target", part.dataset->path(), part.name);
+  Progress progress(part.name);
+  std::vector<float> outputs =
+      score_samples(engine, predictor.graph, predictor.graph.output(), split, samples, command.batch, plain_view(),
+                    [&](int64_t done) { progress.update(done, std::ssize(samples)); });
+  predictor.to_units(outputs);
+  const size_t targets = predictor.model.classes.size();
+  std::vector<Evaluation> evaluations;
+  for (size_t t = 0; t < targets; ++t) {
+    std::vector<double> truth, predicted;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      const float value = split.targets()[static_cast<size_t>(samples[i]) * targets + t];
+      if (std::isnan(value)) continue;
+      truth.push_back(static_cast<double>(value));
+      predicted.push_back(static_cast<double>(outputs[i * targets + t]));
+    }
+    Evaluation& e = evaluations.emplace_back(evaluate_numbers(truth, predicted));
+    e.name = targets == 1 ? part.name : part.name + ":" + predictor.model.classes[t];
+    e.unlabelled = split.size() - e.samples;
+  }
+  return evaluations;
+}
+
+void require_plain(const EvalCommand& command) {
+  const bool of_classes = command.choosing() || !command.threshold.empty() || !command.positive.empty() ||
+                          command.confusion || command.per_class || command.worst > 0 || !command.curves.empty() ||
+                          !command.plot.empty() || !command.compare.empty() || command.tta;
+  if (!of_classes) return;
+  fail(Exit::usage, "{}: predicts numbers: options on classes, thresholds, curves and views are not for it",
+       command.operands[0]);
+}
+
+std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonOptions& common,
+                                       const Predictor& predictor, const std::string& name) {
+  std::unique_ptr<Engine> engine = predictor.compile_for(command.batch, common.device, common.threads);
+  detail(why_not_a_gpu(common.device) + engine->describe());
+  if (const double error = selftest_error(predictor, *engine); !(error < kSelftestTolerance)) {
+    fail(Exit::integrity,
+         "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "
+         "damaged, or this device computes wrongly",
+         name, error);
+  }
+  return engine;
+}
+
 ScoredSplit score_split(const EvalCommand& command, const Predictor& predictor, Engine& engine, const Part& part) {
   const SplitData& split = require_split(*part.dataset, part.which);
   const std::vector<int32_t> class_of = map_classes(predictor, *part.dataset);
@@ -66,15 +117,8 @@ ScoredSplit score_split(const EvalCommand& command, const Predictor& predictor, 
 std::vector<ScoredSplit> score_parts(const EvalCommand& command, const CommonOptions& common,
                                      const Predictor& predictor, const std::string& name,
                                      const std::vector<Part>& parts) {
-  const std::unique_ptr<Engine> engine = predictor.compile_for(command.batch, common.device, common.threads);
-  detail(why_not_a_gpu(common.device) + engine->describe());
-  if (const double error = selftest_error(predictor, *engine); !(error < kSelftestTolerance)) {
-    fail(Exit::integrity,
-         "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "
-         "damaged, or this device computes wrongly",
-         name, error);
-  }
   if (command.tta && predictor.recipe->type() != ElementType::u8) fail(Exit::usage, "--tta is for images");
+  const std::unique_ptr<Engine> engine = checked_engine(command, common, predictor, name);
   std::vector<ScoredSplit> scored;
   scored.reserve(parts.size());
   for (const Part& part : parts) scored.push_back(score_split(command, predictor, *engine, part));
@@ -186,6 +230,15 @@ ModelEvaluation evaluate_model(const EvalCommand& command, const CommonOptions& 
       check_samples(*p, *part.dataset);
       map_classes(*p, *part.dataset);
     }
+  }
+  if (predictor.regression()) {
+    require_plain(command);
+    const std::unique_ptr<Engine> engine = checked_engine(command, common, predictor, path);
+    for (const Part& part : parts) {
+      for (Evaluation& e : evaluate_targets(command, predictor, *engine, part))
+        result.evaluations.push_back(std::move(e));
+    }
+    return result;
   }
   result.splits = score_parts(command, common, predictor, path, parts);
   const double before = result.decision.temperature;

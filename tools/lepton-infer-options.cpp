@@ -13,6 +13,9 @@ void add_infer_options(CommandLine& line, InferCommand& c) {
       ->type_name("FILE")
       ->group(kInputs);
   app.add_option("--files0-from", c.files0_from, "the same, each name ended by NUL")->type_name("FILE")->group(kInputs);
+  app.add_option("--id", c.id, "column that names the rows of a table (FILE:LINE)")
+      ->type_name("COLUMN")
+      ->group(kInputs);
   const char* kOutput = "Output";
   app.add_option("-o,--output", c.output, "where answers go, whole or not at all; - = stdout, as they come (-)")
       ->type_name("FILE")
@@ -26,6 +29,7 @@ void add_infer_options(CommandLine& line, InferCommand& c) {
       ->type_name("K")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->group(kOutput);
+  app.add_flag("--pass-through", c.pass_through, "the input's columns behind the prediction")->group(kOutput);
   app.add_flag("--probs", c.probs, "the probability of every class")->group(kOutput);
   app.add_option("--embed", c.embed, "values of this layer instead of labels; last = what the last dense layer reads")
       ->type_name("LAYER")

@@ -10,8 +10,8 @@ namespace lepton {
 struct InferCommand {
   std::string model;
   std::vector<std::string> inputs;
-  std::string files_from, files0_from, output = "-", format = "tsv", embed, threshold, positive;
-  bool header = false, probs = false, json = false;
+  std::string files_from, files0_from, output = "-", format = "tsv", embed, threshold, positive, id;
+  bool header = false, probs = false, json = false, pass_through = false;
   int64_t top = 1, batch = 32;
   double max_latency = 20;  // milliseconds
   double bench = 0;         // seconds; 0 = no benchmark

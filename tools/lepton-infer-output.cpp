@@ -1,6 +1,7 @@
 #include "lepton-infer-output.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "cli/cli.h"
 
@@ -21,15 +22,35 @@ Output::Output(const InferCommand& command, const Predictor& predictor, NodeId n
   style_.embedding = !command.embed.empty();
   style_.width = width;
   if (command.output != "-") file_.emplace(command.output);
-  if (command.header) write(answer_header(style_));
+  style_.numbers = predictor.regression() && !style_.embedding;
+  header_ = command.header;
+  if (!command.pass_through) begin();  // else once the columns are known
 }
 
 void Output::write(const std::string& line) { file_ ? file_->write(line) : print(line); }
 
-void Output::add(const Answer& answer) { hdf5_ ? hdf5_->add(answer) : write(answer_line(style_, answer)); }
+void Output::begin() {
+  if (std::exchange(header_, false)) write(answer_header(style_));
+}
+
+void Output::set_columns(const std::string& file, const std::vector<std::string>& columns) {
+  const std::lock_guard lock(mutex_);
+  if (!style_.columns.empty() && style_.columns != columns) {
+    fail(Exit::mismatch, "--pass-through: {} has other columns than the input before it", file);
+  }
+  style_.columns = columns;
+}
+
+void Output::add(const Answer& answer) {
+  if (hdf5_) return hdf5_->add(answer);
+  const std::lock_guard lock(mutex_);
+  begin();
+  write(answer_line(style_, answer));
+}
 
 void Output::finish() {
-  if (hdf5_) hdf5_->finish();
+  if (hdf5_) return hdf5_->finish();
+  begin();
   if (file_) file_->finish();
 }
 

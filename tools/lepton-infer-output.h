@@ -1,5 +1,6 @@
 #pragma once
 // Where the answers of lepton-infer go: standard output as they come, or a file that appears whole.
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -15,11 +16,18 @@ class Output {
   Output(const InferCommand& command, const Predictor& predictor, NodeId node, int64_t width);
   void add(const Answer& answer);
   void finish();
+  // The columns that answers from now on carry (--pass-through). Error(mismatch) if those before had others. May be
+  // called from another thread than the rest, before the first such answer.
+  void set_columns(const std::string& file, const std::vector<std::string>& columns);
 
  private:
   void write(const std::string& line);
 
+  void begin();
+
   AnswerStyle style_;
+  bool header_ = false;  // still to be written
+  std::mutex mutex_;     // of style_.columns
   std::optional<AnswerFile> hdf5_;
   std::optional<LineFile> file_;
 };

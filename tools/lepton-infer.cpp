@@ -70,6 +70,14 @@ class Inference {
     answerer_.emplace(predictor, node, command.batch, common.device, common.threads);
     output_.emplace(command, predictor, node, answerer_->width());
     stream_.max_latency = command.max_latency / 1000;
+    stream_.records.id = command.id;
+    stream_.records.fields = command.pass_through;
+    stream_.records.detail = detail;
+    if (command.pass_through) {
+      stream_.on_columns = [this](const std::string& file, const std::vector<std::string>& columns) {
+        output_->set_columns(file, columns);
+      };
+    }
     stream_.decoders = common.threads > 0 ? common.threads : usable_threads();
   }
 
@@ -137,6 +145,20 @@ void print_bench(const InferCommand& command, const CommonOptions& common, const
   print(fmt::format("throughput: {:.0f} samples/s in batches of {}\n", r.samples_per_second, command.batch));
 }
 
+// Options that only some models have answers for.
+void check_kind(const InferCommand& command, const Predictor& predictor) {
+  if (!predictor.recipe->of_records() && (command.pass_through || !command.id.empty())) {
+    fail(Exit::usage, "--id and --pass-through are for tables; the model's inputs are files");
+  }
+  if (command.pass_through && command.format == "h5") {
+    fail(Exit::usage, "--pass-through: columns are text; it does not go with --format h5");
+  }
+  if (predictor.regression() &&
+      (command.top > 1 || command.probs || !command.threshold.empty() || !command.positive.empty())) {
+    fail(Exit::usage, "the model predicts numbers: --top, --probs, --threshold and --positive are for classes");
+  }
+}
+
 Exit run(const InferCommand& command, const CommonOptions& common) {
   if (command.model.empty()) fail(Exit::usage, "no model given; see --help");
   const auto stdin_named = std::count_if(command.inputs.begin(), command.inputs.end(), names_stdin) +
@@ -159,6 +181,7 @@ Exit run(const InferCommand& command, const CommonOptions& common) {
   const Lock lock(common.lock, common.lock_wait);
   const Predictor predictor = Predictor::load(local_copy(command.model, stop_requested));
   if (command.bench > 0) return print_bench(command, common, predictor), Exit::ok;
+  check_kind(command, predictor);
   const std::vector<Section> sections = sections_of(command, predictor);
   return Inference(command, common, predictor).run(sections);
 }
@@ -172,7 +195,7 @@ int main(int argc, char** argv) {
     InferCommand command;
     CommandLine line(
         {.name = "lepton-infer",
-         .summary = "Labels images or recordings with a trained model: input, label and score, a line each.",
+         .summary = "Labels images, recordings or rows with a trained model: input, label and score, a line each.",
          .usage = "[options] MODEL.h5 [INPUT...]",
          .example = "find new/ -name '*.jpg' -print0 | lepton-infer model.h5 --files0-from - --top 3",
          .essential = {"files-from", "files0-from", "format", "header", "top", "probs", "embed", "threshold", "bench"},

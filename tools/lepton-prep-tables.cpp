@@ -17,7 +17,7 @@
 namespace lepton {
 namespace {
 
-constexpr size_t kHead = size_t{1} << 16;
+constexpr size_t kHead = size_t{1} << 20;
 
 // What usually stands where there is no value; --na adds to it.
 const std::vector<std::string>& usual_missing() {

@@ -20,7 +20,7 @@ constexpr const char* kData = "Data";
 constexpr Row kRows[] = {
     {"epochs", "N", "passes over the training data", kLength},
     {"time", "TIME", "train this long instead (90s, 30m, 2h); the schedule is fitted to it", kLength},
-    {"target", "accuracy=X", "stop when validation reaches it", kLength},
+    {"target", "accuracy=X|rmse=X", "stop when validation reaches it", kLength},
     {"patience", "N", "stop after N epochs without a better model (0 = never)", kLength},
     {"batch", "N", "samples a step", kOptimizer},
     {"optimizer", "NAME", "sgd (Nesterov), adamw or muon", kOptimizer},

@@ -128,6 +128,7 @@ void print_profile(const TrainOptions& options, const CommonOptions& common, con
   o.threads = common.threads;
   o.training = true;
   o.optimizer = options.optimizer;
+  if (!data.meta().target_mean.empty()) o.loss = LossKind::mse;
   o.mean = data.meta().mean;
   o.std = data.meta().std;
   const SplitData* split = data.split(Split::train);
@@ -137,6 +138,8 @@ void print_profile(const TrainOptions& options, const CommonOptions& common, con
   std::vector<uint8_t> x(static_cast<size_t>(o.batch * graph.input.elements()) * element_size(split->type()));
   split->read(0, o.batch, x);
   Batch batch = batch_of(split->type(), o.batch, x, {});
+  std::vector<float> targets(split->targets().size(), 0.0F);
+  batch.targets = std::span(targets).first(std::min(targets.size(), static_cast<size_t>(o.batch * graph.classes)));
   batch.labels = std::span(split->labels()).first(static_cast<size_t>(o.batch));
   (void)engine->profile(batch);  // warms caches
   print("layer\tforward_ms\tbackward_ms\n");
@@ -172,10 +175,12 @@ class Log {
 
 void tell_epoch(const EpochRecord& r, const TrainOptions& options) {
   const std::string of = options.time_seconds > 0 ? "" : fmt::format("/{}", options.epochs);
-  std::string text =
-      fmt::format("epoch {}{}: train loss {:.4f}, accuracy {:.4f}", r.epoch, of, r.train_loss, r.train_accuracy);
-  if (r.val_accuracy)
-    text += fmt::format("; val loss {:.4f}, accuracy {:.4f}{}", *r.val_loss, *r.val_accuracy, r.best ? " *" : "");
+  std::string text = fmt::format("epoch {}{}: train loss {:.4f}", r.epoch, of, r.train_loss);
+  if (r.train_accuracy) text += fmt::format(", accuracy {:.4f}", *r.train_accuracy);
+  if (r.val_loss) text += fmt::format("; val loss {:.4f}", *r.val_loss);
+  if (r.val_accuracy) text += fmt::format(", accuracy {:.4f}", *r.val_accuracy);
+  if (r.val_rmse) text += fmt::format(", rmse {:.6g}", *r.val_rmse);
+  if (r.val_loss && r.best) text += " *";
   text += fmt::format("; {:.1f} s, {} images/s", r.seconds, with_commas(static_cast<int64_t>(r.images_per_second)));
   note(text + (r.note.empty() ? "" : "; " + r.note));
 }
@@ -199,9 +204,6 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   keep_apart(command, checkpoint);
   const Lock lock(common.lock, common.lock_wait);
   const Dataset data = Dataset::open(local_copy(command.data, stop_requested));
-  if (data.meta().task.find("classification") == std::string::npos) {
-    fail(Exit::mismatch, "{}: holds data for {}; this tool trains classifiers", data.path(), data.meta().task);
-  }
   std::optional<Model> initial;
   if (!command.init.empty()) initial = read_model(local_copy(command.init, stop_requested));
   const TrainOptions options = choose_options(command, common, data, initial ? &*initial : nullptr);

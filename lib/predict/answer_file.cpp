@@ -136,9 +136,13 @@ struct AnswerFile::Impl {
         embeds(layer),
         decision(how),
         unknown(static_cast<size_t>(row.elements()), std::numeric_limits<float>::quiet_NaN()),
-        values(out, embeds ? "/embedding" : "/probabilities", H5Type::f32, row_dims(row)),
+        values(out,
+               embeds                      ? "/embedding"
+               : model.target_mean.empty() ? "/probabilities"
+                                           : "/values",
+               H5Type::f32, row_dims(row)),
         error_rows(out, "/meta/errors/row", H5Type::i64, {}) {
-    if (!embeds) labels.emplace(out, "/label", H5Type::i32, std::vector<int64_t>{});
+    if (!embeds && model.target_mean.empty()) labels.emplace(out, "/label", H5Type::i32, std::vector<int64_t>{});
   }
 
   void put(const std::vector<float>& row, int32_t label) {
@@ -164,7 +168,7 @@ void AnswerFile::add(const Answer& answer) {
     f.error_ids.add(answer.input);
     f.messages.add(answer.error);
     f.put(f.unknown, -1);
-  } else if (f.embeds) {
+  } else if (!f.labels) {
     f.put(answer.values, -1);
   } else {
     const std::vector<float> probabilities = softmax(answer.values, std::ssize(answer.values), f.decision.temperature);

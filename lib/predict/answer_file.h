@@ -27,8 +27,8 @@ class LineFile {
 // HDF5 as in lepton-formats(5): a row for each input, in order. Memory does not grow with their number.
 class AnswerFile {
  public:
-  // Rows are probabilities of the model's classes, or, with a layer's name, values of that layer. "-" is standard
-  // output, never a terminal (usage). A label that is undecided is -1.
+  // Rows are probabilities of the model's classes, or numbers for its targets, or, with a layer's name, values of that
+  // layer. "-" is standard output, never a terminal (usage). A label that is undecided is -1.
   AnswerFile(const std::string& target, const Predictor& predictor, NodeId node, const std::string& layer,
              const Decision& decision = {});
   ~AnswerFile();

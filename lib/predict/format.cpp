@@ -78,26 +78,49 @@ std::string json_labels(const AnswerStyle& style, const std::vector<float>& prob
   return text + "}";
 }
 
+std::string json_numbers(const AnswerStyle& style, const std::vector<float>& values) {
+  if (values.size() == 1) return "\"value\":" + json_number(values[0]);
+  std::string text = "\"values\":{";
+  for (size_t t = 0; t < values.size(); ++t) {
+    text += (t > 0 ? "," : "") + json_text(style.classes[t]) + ":" + json_number(values[t]);
+  }
+  return text + "}";
+}
+
+std::string json_fields(const AnswerStyle& style, const std::vector<std::string>& values) {
+  std::string text = ",\"columns\":{";
+  for (size_t i = 0; i < std::min(values.size(), style.columns.size()); ++i) {
+    text += (i > 0 ? "," : "") + json_text(style.columns[i]) + ":" + json_text(values[i]);
+  }
+  return text + "}";
+}
+
 std::string json_line(const AnswerStyle& style, const Answer& answer) {
   std::string text = "{\"input\":" + json_text(answer.input);
   if (!answer.error.empty()) {
     text += ",\"error\":" + json_text(answer.error);
   } else if (style.embedding) {
     text += ",\"embedding\":" + json_array(answer.values);
+  } else if (style.numbers) {
+    text += "," + json_numbers(style, answer.values);
   } else {
     text += "," + json_labels(style, softmax(answer.values, std::ssize(answer.values), style.decision.temperature));
   }
+  if (!style.columns.empty() && answer.error.empty()) text += json_fields(style, answer.fields);
   return text + "}\n";
 }
 
-}  // namespace
-
-std::string answer_header(const AnswerStyle& style) {
-  if (style.format == AnswerFormat::jsonl) return {};
+// Fields that name what is predicted.
+Fields header_fields(const AnswerStyle& style) {
   Fields fields = {"input"};
   if (style.embedding) {
     for (int64_t i = 0; i < style.width; ++i) fields.push_back("v" + std::to_string(i));
-    return line_of(style.format, fields);
+    return fields;
+  }
+  if (style.numbers) {
+    if (style.classes.size() == 1) return {"input", "value"};
+    fields.insert(fields.end(), style.classes.begin(), style.classes.end());
+    return fields;
   }
   for (int64_t i = 1; i <= std::min(style.top, std::ssize(style.classes)); ++i) {
     const std::string rank = i == 1 ? "" : std::to_string(i);
@@ -107,6 +130,15 @@ std::string answer_header(const AnswerStyle& style) {
   if (style.probs) {
     for (const std::string& name : style.classes) fields.push_back("p:" + name);
   }
+  return fields;
+}
+
+}  // namespace
+
+std::string answer_header(const AnswerStyle& style) {
+  if (style.format == AnswerFormat::jsonl) return {};
+  Fields fields = header_fields(style);
+  fields.insert(fields.end(), style.columns.begin(), style.columns.end());
   return line_of(style.format, fields);
 }
 
@@ -117,8 +149,9 @@ std::string answer_line(const AnswerStyle& style, const Answer& answer) {
     fields.insert(fields.end(), {"", "", answer.error});
     return line_of(style.format, fields);
   }
-  if (style.embedding) {
+  if (style.embedding || style.numbers) {
     for (const float v : answer.values) fields.push_back(number(v));
+    fields.insert(fields.end(), answer.fields.begin(), answer.fields.end());
     return line_of(style.format, fields);
   }
   const std::vector<float> probabilities =
@@ -130,6 +163,7 @@ std::string answer_line(const AnswerStyle& style, const Answer& answer) {
   if (style.probs) {
     for (const float p : probabilities) fields.push_back(number(p));
   }
+  fields.insert(fields.end(), answer.fields.begin(), answer.fields.end());
   return line_of(style.format, fields);
 }
 

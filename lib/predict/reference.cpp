@@ -90,6 +90,10 @@ void check_samples(const Predictor& predictor, const Dataset& dataset) {
     fail(Exit::mismatch, "{}: holds data for {}, the model is for {}", dataset.path(), dataset.meta().task,
          predictor.model.task);
   }
+  if (predictor.regression() == dataset.meta().target_mean.empty()) {
+    fail(Exit::mismatch, "{}: holds {}, the model predicts {}", dataset.path(),
+         predictor.regression() ? "classes" : "numbers", predictor.regression() ? "numbers" : "classes");
+  }
   if (const std::string why = predictor.recipe->differs(*recipe); !why.empty()) {
     fail(Exit::mismatch, "{}: {}", dataset.path(), why);
   }
@@ -105,8 +109,12 @@ std::vector<int32_t> map_classes(const Predictor& predictor, const Dataset& data
     map.push_back(static_cast<int32_t>(it - known.begin()));
   }
   if (!unknown.empty()) {
-    fail(Exit::mismatch, "{}: the model does not know the class{} {}; it knows {}", dataset.path(),
-         unknown.size() == 1 ? "" : "es", some_of(unknown), some_of(known));
+    fail(Exit::mismatch, "{}: the model does not know the {}{} {}; it knows {}", dataset.path(),
+         predictor.regression() ? "target" : "class",
+         unknown.size() == 1      ? ""
+         : predictor.regression() ? "s"
+                                  : "es",
+         some_of(unknown), some_of(known));
   }
   return map;
 }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "io/files.h"
@@ -22,6 +23,7 @@ constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 struct Item {
   std::string input, error;
   std::optional<std::string> record;  // none: the input names a file to read
+  std::vector<std::string> fields;
   Prepared sample;
   bool decoded = false;
 };
@@ -44,7 +46,7 @@ void decode(const Recipe& recipe, Item& item) {
 
 class Pipeline {
  public:
-  explicit Pipeline(const Recipe& recipe) : recipe_(recipe) {}
+  Pipeline(const Recipe& recipe, const StreamOptions& options) : recipe_(recipe), options_(options) {}
   ~Pipeline() {
     {
       const std::lock_guard lock(mutex_);
@@ -108,7 +110,7 @@ class Pipeline {
   // A file that is one input, or each record of a file.
   bool push_inputs(const std::string& name) {
     std::unique_ptr<RecordReader> records;
-    RecordOptions options;
+    RecordOptions options = options_.records;
     options.wanted = [this] {
       const std::lock_guard lock(mutex_);
       return !stopping_;
@@ -127,10 +129,13 @@ class Pipeline {
       item->input = name;
       return push(std::move(item));
     }
+    bool first = true;
     for (Record record; records->next(record);) {
+      if (std::exchange(first, false) && options_.on_columns) options_.on_columns(name, records->columns());
       item->input = std::move(record.id);
       item->error = std::move(record.problem);
       item->record = std::move(record.raw);
+      item->fields = std::move(record.fields);
       if (!push(std::move(item))) return false;
       item = std::make_unique<Item>();
       record = {};
@@ -163,6 +168,7 @@ class Pipeline {
   }
 
   const Recipe& recipe_;
+  const StreamOptions& options_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::unique_ptr<Item>> items_;
@@ -191,7 +197,7 @@ void predict_stream(const Predictor& predictor, Answerer& answerer, const Stream
   const size_t bytes = predictor.sample_bytes();
   std::vector<uint8_t> x;
   std::vector<float> values(static_cast<size_t>(answerer.batch()) * width);
-  Pipeline pipeline(*predictor.recipe);
+  Pipeline pipeline(*predictor.recipe, options);
   pipeline.start(options.decoders, produce);
   for (;;) {
     const auto items = pipeline.take(static_cast<size_t>(answerer.batch()), options.max_latency);
@@ -204,7 +210,7 @@ void predict_stream(const Predictor& predictor, Answerer& answerer, const Stream
     if (!x.empty()) answerer.infer(static_cast<int64_t>(x.size() / bytes), x, values);
     auto from = values.begin();
     for (const auto& item : items) {
-      Answer a{item->input, {}, item->error, item->sample.lost_colour, item->sample.resampled};
+      Answer a{item->input, {}, item->error, item->sample.lost_colour, item->sample.resampled, std::move(item->fields)};
       if (item->error.empty()) {
         a.values.assign(from, from + static_cast<int64_t>(width));
         from += static_cast<int64_t>(width);

@@ -13,14 +13,18 @@ namespace lepton {
 struct Answer {
   std::string input;
   std::vector<float> values;
-  std::string error;         // empty = fine
-  bool lost_colour = false;  // turned gray without having been asked to
-  bool resampled = false;    // a recording brought to another rate
+  std::string error;                  // empty = fine
+  bool lost_colour = false;           // turned gray without having been asked to
+  bool resampled = false;             // a recording brought to another rate
+  std::vector<std::string> fields{};  // of the record, if StreamOptions::records asks for them
 };
 
 struct StreamOptions {
   double max_latency = 0.02;  // seconds a decoded input may wait for those already being decoded
   int decoders = 2;           // threads that decode
+  RecordOptions records{};    // but `wanted`, which the stream sets
+  // Told the names of Answer::fields of each file of records, before its first answer, on another thread.
+  std::function<void(const std::string& file, const std::vector<std::string>& columns)> on_columns{};
 };
 
 // Where a producer puts names of inputs: files, or files of records if the recipe is one of records.

@@ -81,6 +81,7 @@ Augment augment_of(const AugmentSpec& spec, const Shape& sample, uint64_t seed, 
 Batch OwnedBatch::view() const {
   Batch b = batch_of(type, n, x, augment);
   b.labels = labels;
+  b.targets = targets;
   b.weights = weights;
   return b;
 }
@@ -202,6 +203,10 @@ void BatchLoader::fill(OwnedBatch& batch, std::span<const int64_t> indices, int6
                 cache_.data() + static_cast<size_t>(slot_[static_cast<size_t>(index)]) * bytes, bytes);
     const int32_t label = split_.labels()[static_cast<size_t>(index)];
     batch.labels.push_back(label);
+    for (size_t t = 0; t < options_.target_mean.size(); ++t) {
+      const float target = split_.targets()[static_cast<size_t>(index) * options_.target_mean.size() + t];
+      batch.targets.push_back((target - options_.target_mean[t]) / options_.target_std[t]);
+    }
     if (!options_.class_weights.empty())
       batch.weights.push_back(label < 0 ? 0 : options_.class_weights[static_cast<size_t>(label)]);
     if (augment.any()) batch.augment.push_back(augment_of(augment, split_.sample_shape(), options_.seed, epoch, index));

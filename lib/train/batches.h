@@ -37,6 +37,7 @@ struct OwnedBatch {
   ElementType type = ElementType::u8;
   std::vector<uint8_t> x;  // [n, sample] as stored
   std::vector<int32_t> labels;
+  std::vector<float> targets;  // regression: [n, targets] in standard deviations from the mean
   std::vector<float> weights;  // empty = 1
   std::vector<Augment> augment;
   Batch view() const;
@@ -50,8 +51,9 @@ std::vector<int64_t> epoch_order(std::span<const int64_t> samples, int64_t chunk
 struct LoaderOptions {
   int64_t batch = 128;
   uint64_t seed = 0;
-  int64_t window_bytes = int64_t{2} << 30;  // samples kept in memory at most; a smaller split is read once and kept
-  std::vector<float> class_weights;         // [classes]; empty = 1
+  int64_t window_bytes = int64_t{2} << 30;     // samples kept in memory at most; a smaller split is read once and kept
+  std::vector<float> class_weights;            // [classes]; empty = 1
+  std::vector<float> target_mean, target_std;  // regression: of each target
 };
 
 // Every epoch gives each of `samples` exactly once, in the fewest batches of at most options.batch; their sizes differ

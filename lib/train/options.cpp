@@ -121,8 +121,10 @@ const std::map<std::string, Setter>& setters() {
       {"target",
        [](O& o, S n, S v) {
          const std::vector<std::string> parts = split(v, '=');
-         if (parts.size() != 2 || parts[0] != "accuracy") fail(Exit::usage, "--target {}: expected accuracy=0.94", v);
-         number(n, parts[1], 0, 1);
+         const bool rmse = parts[0] == "rmse";
+         if (parts.size() != 2 || (parts[0] != "accuracy" && !rmse))
+           fail(Exit::usage, "--target {}: expected accuracy=0.94 or, for numbers, rmse=12.5", v);
+         number(n, parts[1], 0, rmse ? 1e300 : 1);
          o.target = v;
        }},
       {"time", [](O& o, S n, S v) { o.time_seconds = parse_duration(n, v); }},

@@ -16,7 +16,7 @@ struct TrainOptions {
   std::string net;  // network text
   int64_t epochs = 20;
   double time_seconds = 0;  // > 0: the schedule is fitted to this time instead of to epochs
-  std::string target;       // "accuracy=0.94": stop when validation reaches it
+  std::string target;       // "accuracy=0.94" or "rmse=2": stop when validation reaches it
   int64_t batch = 128;
   OptimizerSpec optimizer;
   double lr = 0.1, bias_lr = 0, head_lr = 0;  // muon: matrices, vectors, last kernel; else lr for all

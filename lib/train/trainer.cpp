@@ -12,6 +12,7 @@
 #include "predict/predictor.h"
 #include "predict/scoring.h"
 #include "train/checkpoint.h"
+#include "train/numbers.h"
 #include "train/verdict.h"
 
 namespace lepton {
@@ -35,19 +36,21 @@ class Run {
 
  private:
   struct Score {
-    double loss = 0, accuracy = 0, mirrored = 0;
+    double loss = 0, accuracy = 0, mirrored = 0;  // regression: the loss alone
   };
   void choose_samples();
   void compile_engines();
   bool run_epoch();  // false: stopped
   void end_epoch();
   double progress() const;
+  bool regression() const { return is_regression(data_.meta()); }
   Score validate(bool mirrored);
   void save_checkpoint();
   void restore(const Checkpoint& checkpoint);
   void whiten(ParameterSet& parameters);
   Model finished_model();
   void require_learned();
+  void require_learned_numbers();
   [[noreturn]] void diverged(const std::string& where);
   double elapsed() const { return state_.seconds + seconds_since(begun_); }
   bool better(const Score& score) const;
@@ -79,7 +82,16 @@ Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
   choose_samples();
   const auto classes = static_cast<int64_t>(data.meta().classes.size());
   graph_ = build_graph(options_.net, data.sample_shape(), classes);
+  if (regression() && options_.class_weight != "none") {
+    fail(Exit::usage, "--class-weight: {} has numbers to predict, no classes", data.path());
+  }
+  if (!options_.target.empty() && options_.target.starts_with("rmse=") != regression()) {
+    fail(Exit::usage, "--target {}: {} is judged by {}", options_.target, data.path(),
+         regression() ? "rmse=X" : "accuracy=X");
+  }
   LoaderOptions loading;
+  loading.target_mean = data.meta().target_mean;
+  loading.target_std = data.meta().target_std;
   loading.batch = options_.batch;
   loading.seed = options_.seed;
   loading.class_weights = class_weights(options_.class_weight, data.meta().classes, *train_split_, train_samples_);
@@ -91,7 +103,7 @@ void Run::choose_samples() {
   const auto classes = static_cast<int64_t>(data_.meta().classes.size());
   train_samples_ = labelled(*train_split_);
   if (train_samples_.empty()) fail(Exit::no_input, "{}: no training sample has a label", data_.path());
-  if (classes < 2) {
+  if (!regression() && classes < 2) {
     fail(Exit::no_input, "{}: has the class `{}` only; a classifier needs at least two", data_.path(),
          data_.meta().classes.front());
   }
@@ -109,6 +121,7 @@ void Run::choose_samples() {
     }
     hooks_.explain(fmt::format("validation: {} of the training samples held out, by content", val_samples_.size()));
   }
+  if (regression()) return;
   if (!val_samples_.empty()) val_labels_ = labels_of(*val_split_, val_samples_);
   majority_ =
       majority_baseline(val_samples_.empty() ? labels_of(*train_split_, train_samples_) : val_labels_, classes).value;
@@ -121,6 +134,7 @@ void Run::compile_engines() {
   o.training = true;
   o.seed = options_.seed;
   o.optimizer = options_.optimizer;
+  if (regression()) o.loss = LossKind::mse;
   o.mean = data_.meta().mean;
   o.std = data_.meta().std;
   engine_ = compile(graph_, setup_.device, o);
@@ -169,7 +183,7 @@ bool Run::run_epoch() {
     settings.step = state_.epoch * steps + state_.step;
     settings.rates = rates.rates;
     settings.decays = rates.decays;
-    settings.label_smoothing = static_cast<float>(options_.label_smoothing);
+    if (!regression()) settings.label_smoothing = static_cast<float>(options_.label_smoothing);
     settings.sum_loss = options_.sum_loss;
     const StepResult result = engine_->train_step(batch->view(), settings);
     if (!result.finite || !std::isfinite(result.loss)) {
@@ -203,6 +217,7 @@ Run::Score Run::validate(bool mirrored) {
   if (!std::all_of(logits.begin(), logits.end(), [](float v) { return std::isfinite(v); })) {
     diverged(fmt::format("epoch {}: a validation score", state_.epoch + 1));
   }
+  if (regression()) return {.loss = squared_error(logits, *val_split_, val_samples_, data_.meta())};
   score.accuracy = static_cast<double>(count_top(logits, truth, graph_.classes, 1)) / n;
   score.loss = log_loss(softmax(logits, graph_.classes), truth, graph_.classes);
   if (mirrored) {
@@ -222,21 +237,28 @@ void Run::end_epoch() {
   EpochRecord record;
   record.epoch = state_.epoch + 1;
   record.train_loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.seen));
-  record.train_accuracy = static_cast<double>(state_.correct) / static_cast<double>(std::max<int64_t>(1, state_.seen));
+  if (!regression()) {
+    record.train_accuracy =
+        static_cast<double>(state_.correct) / static_cast<double>(std::max<int64_t>(1, state_.seen));
+  }
   record.seconds = seconds_since(epoch_begun_);
   record.images_per_second = static_cast<double>(state_.seen) / record.seconds;
   record.lr = options_.lr * schedule_factor(options_.schedule, progress());
   state_.trained = state_.seen;
-  state_.train_accuracy = record.train_accuracy;
+  state_.train_accuracy = record.train_accuracy.value_or(0);
   state_.train_loss = record.train_loss;
   if (val_samples_.empty()) {
     record.best = true;
     best_ = answering_parameters(engine_->save());
   } else {
-    const bool ask = options_.flip_auto && state_.mirror == static_cast<int>(Mirror::undecided);
+    const bool ask = !regression() && options_.flip_auto && state_.mirror == static_cast<int>(Mirror::undecided);
     const Score score = validate(ask);
     record.val_loss = score.loss;
-    record.val_accuracy = score.accuracy;
+    if (regression()) {
+      record.val_rmse = root_in_units(score.loss, data_.meta());
+    } else {
+      record.val_accuracy = score.accuracy;
+    }
     if (ask) {
       state_.mirror = static_cast<int>(judge_mirror(score.accuracy, score.mirrored, majority_));
       record.note = fmt::format("mirrored accuracy {:.4f}: {}", score.mirrored,
@@ -296,9 +318,20 @@ void Run::diverged(const std::string& where) {
        kept);
 }
 
+void Run::require_learned_numbers() {
+  if (state_.epoch * loader_->steps_per_epoch() < kUpdatesToJudge) return;
+  judge_->load(best_);
+  if (!answers_alike(*judge_, graph_, *train_split_, train_samples_, judge_batch_)) return;
+  std::error_code ignored;
+  if (!setup_.checkpoint.empty()) std::filesystem::remove(setup_.checkpoint, ignored);  // would only lead here again
+  fail(Exit::failed, "nothing was learned: every sample gets the same number. Try another --lr ({} now) or --net",
+       options_.lr);
+}
+
 // Both kinds of samples must agree: a few validation samples may all look alike, and a model that knows its training
 // samples by heart has learned something, if not what was wanted.
 void Run::require_learned() {
+  if (regression()) return require_learned_numbers();
   const int64_t updates = (state_.epoch - 1) * loader_->steps_per_epoch() + state_.trained / loader_->largest_batch();
   const bool whole_epoch = state_.epoch > 1 || state_.trained >= std::ssize(train_samples_);
   const double judged_accuracy = val_samples_.empty() ? state_.train_accuracy : state_.best_accuracy;
@@ -326,13 +359,16 @@ std::optional<Model> Run::operator()() {
     engine_->load(parameters);
   }
   hooks_.on_start(log_);
-  const double target = options_.target.empty() ? 2 : std::stod(options_.target.substr(options_.target.find('=') + 1));
+  const auto on_target = [&, at = options_.target.find('=')] {
+    if (options_.target.empty() || state_.best_epoch == 0) return false;
+    const double target = std::stod(options_.target.substr(at + 1));
+    return regression() ? root_in_units(state_.best_loss, data_.meta()) <= target : state_.best_accuracy >= target;
+  };
   const auto ended = [&] {
     const bool out_of_time = options_.time_seconds > 0 && elapsed() >= options_.time_seconds;
     const bool stale =
         options_.patience > 0 && !val_samples_.empty() && state_.epoch - state_.best_epoch >= options_.patience;
-    const bool reached = state_.best_epoch > 0 && state_.best_accuracy >= target;
-    return out_of_time || stale || reached || (options_.time_seconds <= 0 && state_.epoch >= options_.epochs);
+    return out_of_time || stale || on_target() || (options_.time_seconds <= 0 && state_.epoch >= options_.epochs);
   };
   begun_ = Clock::now();
   while (!ended()) {
@@ -361,18 +397,7 @@ Model Run::finished_model() {
   model.target_std = meta.target_std;
   model.recipe = meta.recipe;
   model.parts = meta.parts;
-  nlohmann::ordered_json metrics;
-  const auto add = [&](const char* split, double accuracy, int64_t n, double loss) {
-    const Estimate e = proportion(std::llround(accuracy * static_cast<double>(n)), n);
-    metrics[split]["accuracy"] = {{"value", e.value}, {"low", e.low}, {"high", e.high}};
-    metrics[split]["loss"]["value"] = loss;
-  };
-  add("train", state_.train_accuracy, state_.trained, state_.train_loss);
-  if (!val_samples_.empty()) {
-    add("val", state_.best_accuracy, static_cast<int64_t>(val_samples_.size()), state_.best_loss);
-    metrics["val"]["epoch"]["value"] = state_.best_epoch;
-  }
-  model.metrics = metrics.dump();
+  model.metrics = metrics_json(state_, meta, std::ssize(val_samples_));
   nlohmann::ordered_json provenance;
   provenance["lepton"] = setup_.version;
   provenance["options"] = nlohmann::ordered_json::parse(options_json(options_));

@@ -15,10 +15,11 @@ namespace lepton {
 
 // One epoch, as logged: one JSON object a line, keys documented in lepton-train(1).
 struct EpochRecord {
-  int64_t epoch = 0;  // counted from 1
-  double train_loss = 0, train_accuracy = 0;
-  std::optional<double> val_loss, val_accuracy;
-  double lr = 0;  // at the epoch's last step
+  int64_t epoch = 0;      // counted from 1
+  double train_loss = 0;  // regression: squared error, in squared standard deviations of the targets
+  std::optional<double> train_accuracy, val_loss, val_accuracy;
+  std::optional<double> val_rmse;  // regression; in the target's units, of several targets in standard deviations
+  double lr = 0;                   // at the epoch's last step
   double seconds = 0, images_per_second = 0;
   bool best = false;
   std::string note;  // what was decided, such as on mirroring

@@ -23,6 +23,9 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/$1.1.scd"; }
   cp "$two/data.h5" xray.h5
   cp "$two/model.h5" xray.model.h5
   cp "$shared/data.h5" photos.h5
+  awk -v rows=200 -f "$BATS_TEST_DIRNAME/../tables/make.awk" >customers.csv
+  lepton-prep -q customers.csv --split-key customer -o rows.dataset.h5
+  lepton-train -q rows.dataset.h5 --epochs 2 -o rows.h5
   mkdir new
   cp "$shared"/images/*.png new/
   for tool in lepton-infer lepton-eval; do

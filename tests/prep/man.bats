@@ -19,6 +19,7 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/lepton-prep.1.scd"; }
     for digit in 0 1; do wav "digits/${digit}_${speaker}_1.wav"; done
   done
   find scans -name '*.png' | awk -F/ '{ print $0 "\t" $2 }' >labels.tsv
+  awk -v rows=200 -f "$BATS_TEST_DIRNAME/../tables/make.awk" | sed '1s/city/zip/' >customers.csv
   page | sed -n '/^# EXAMPLES/,/^# SEE/s/^\t//p' | sed 's/\\\([*_]\)/\1/g' >examples
   [ "$(wc -l <examples)" -ge 5 ]
   while read -r line; do
