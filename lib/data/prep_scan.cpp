@@ -1,7 +1,5 @@
 #include "data/prep_scan.h"
 
-#include <regex.h>
-
 #include <algorithm>
 #include <unordered_map>
 
@@ -10,6 +8,7 @@
 #include "data/labels.h"
 #include "data/pipeline.h"
 #include "data/prep_place.h"
+#include "data/split_key.h"
 
 namespace lepton {
 namespace {
@@ -17,37 +16,6 @@ namespace {
 constexpr size_t kBlockItems = 64;
 constexpr size_t kBlockBytes = size_t{8} << 20;
 constexpr size_t kMostSizes = 4096;
-
-// A compiled --split-key.
-class SplitKey {
- public:
-  explicit SplitKey(const std::string& pattern) : pattern_(pattern) {
-    if (pattern.empty()) return;
-    const int status = ::regcomp(&regex_, pattern.c_str(), REG_EXTENDED);
-    if (status == 0) return;
-    std::array<char, 200> why{};
-    ::regerror(status, &regex_, why.data(), why.size());
-    fail(Exit::usage, "--split-key '{}': {}", pattern, why.data());
-  }
-  SplitKey(const SplitKey&) = delete;
-  SplitKey& operator=(const SplitKey&) = delete;
-  ~SplitKey() {
-    if (!pattern_.empty()) ::regfree(&regex_);
-  }
-  bool empty() const { return pattern_.empty(); }
-  std::string operator()(const std::string& id) const {
-    std::array<regmatch_t, 2> match{};
-    if (::regexec(&regex_, id.c_str(), match.size(), match.data(), 0) != 0) {
-      fail(Exit::usage, "--split-key '{}' matches nothing in '{}'", pattern_, id);
-    }
-    const regmatch_t& part = match[1].rm_so >= 0 ? match[1] : match[0];
-    return id.substr(static_cast<size_t>(part.rm_so), static_cast<size_t>(part.rm_eo - part.rm_so));
-  }
-
- private:
-  std::string pattern_;
-  regex_t regex_{};
-};
 
 // Hash, kind and size of one input; runs on any thread.
 void examine(const Source& source, const DecodeLimits& limits, ItemBlock::Entry& entry) {

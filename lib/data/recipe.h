@@ -16,6 +16,7 @@ namespace lepton {
 struct Prepared {
   std::vector<uint8_t> x;    // one sample as stored
   bool lost_colour = false;  // turned gray without having been asked to
+  bool cut = false;          // longer than a sample: its end was left out
 };
 
 // One input of a source of records: what its answer is named by, and the raw bytes that Recipe::prepare takes.
