@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "data/pipeline.h"
 #include "data/prep_duplicates.h"
+#include "data/prep_judge.h"
 #include "data/prep_place.h"
 #include "data/prep_scan.h"
 #include "data/prep_sums.h"
@@ -19,32 +20,17 @@
 namespace lepton {
 namespace {
 
-std::string provenance(const PrepOptions& options, const std::vector<Row>& rows) {
-  nlohmann::ordered_json json;
-  json["program"] = "lepton-prep";
-  json["version"] = options.version;
-  json["seed"] = options.seed;
+void add_image_options(nlohmann::ordered_json& json, const PrepOptions& options) {
   if (options.width > 0) json["size"] = fmt::format("{}x{}", options.width, options.height);
   if (options.resize) {
     constexpr std::array<const char*, 3> kModes = {"fit", "crop", "stretch"};
     json["resize"] = kModes[static_cast<size_t>(*options.resize)];
   }
   if (options.gray) json["gray"] = true;
-  if (std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.divided; })) {
-    const auto& p = options.shares.percent;
-    json["split"] = fmt::format("{:g}/{:g}/{:g}", p[0], p[1], p[2]);
-    if (!options.split_key.empty()) json["split-key"] = options.split_key;
-  }
-  if (!options.class_names.empty()) json["class-names"] = options.class_names;
-  return json.dump();
 }
 
-std::vector<InputError> plain(const std::vector<RowError>& errors) {
-  std::vector<InputError> list;
-  list.reserve(errors.size());
-  for (const RowError& error : errors) list.push_back(error.error);
-  return list;
-}
+constexpr const char* kOneClass =
+    "all training images are of one class, '{}': at least two are needed, one folder each";
 
 class Preparation {
  public:
@@ -56,16 +42,16 @@ class Preparation {
     if (run_in_one_pass(target)) return result_;
     scan_ = scan_sources(sources_, options_, hooks_);
     judge_labels();
-    if (any_good() && !errors_allowed()) decode_for_errors();
-    judge_errors();
+    if (any_good(scan_) && !errors_allowed(scan_, options_)) decode_for_errors();
+    judge();
     assign_splits(scan_, options_, hooks_);
-    judge_classes();
+    judge_classes(scan_, hooks_, kOneClass);
     recipe_ = choose_recipe(scan_, options_);
     duplicates_ = find_duplicates(scan_.rows);
     DatasetWriter writer(target, recipe_.sample_shape(), ElementType::u8);
     decode_samples(&writer);
-    judge_errors();
-    report_duplicates(duplicates_, scan_.rows, hooks_);
+    judge();
+    report_duplicates(duplicates_, scan_.rows, "files", hooks_);
     finish(writer);
     return result_;
   }
@@ -73,16 +59,6 @@ class Preparation {
  private:
   // An output that cannot be written shows before the long work.
   static void probe(const std::string& target) { const AtomicFile file(target); }
-  int64_t inputs() const {
-    return std::count_if(scan_.rows.begin(), scan_.rows.end(),
-                         [](const Row& row) { return row.state != RowState::ignored; });
-  }
-  bool errors_allowed() const { return options_.max_errors.allows(std::ssize(scan_.errors), inputs()); }
-  bool any_good() const {
-    return std::any_of(scan_.rows.begin(), scan_.rows.end(),
-                       [](const Row& row) { return row.state == RowState::good; });
-  }
-
   // Images that lie in no class folder; names are met again only in a second pass, so they are counted here.
   void judge_labels() {
     if (std::none_of(scan_.rows.begin(), scan_.rows.end(),
@@ -99,35 +75,7 @@ class Preparation {
     }
   }
 
-  void judge_errors() {
-    std::stable_sort(scan_.errors.begin(), scan_.errors.end(), [](const RowError& a, const RowError& b) {
-      return a.row + 1 < b.row + 1;  // kNoRow + 1 is 0: folders first
-    });
-    const std::vector<InputError> errors = plain(scan_.errors);
-    const int64_t all = inputs();
-    const bool usable = any_good();
-    if (usable && errors_allowed()) return;
-    hooks_.report(errors);
-    if (!usable && errors.empty()) fail(Exit::no_input, "no images found: expected CLASS/IMAGE below a folder");
-    if (!usable) fail(Exit::no_input, "none of {} inputs is usable", with_commas(all));
-    fail(Exit::bad_inputs, "{} of {} inputs are bad, more than --max-errors allows: no dataset written",
-         with_commas(std::ssize(errors)), with_commas(all));
-  }
-
-  void judge_classes() {
-    std::vector<bool> seen(scan_.classes.size(), false);
-    for (const Row& row : scan_.rows) {
-      if (row.state == RowState::good && row.split == Split::train) seen[static_cast<size_t>(row.label)] = true;
-    }
-    const auto classes = std::count(seen.begin(), seen.end(), true);
-    if (classes == 0) {
-      hooks_.warn("no training samples: mean and standard deviation are left at 0 and 1");
-    } else if (classes == 1) {
-      const auto only = static_cast<size_t>(std::find(seen.begin(), seen.end(), true) - seen.begin());
-      fail(Exit::no_input, "all training images are of one class, '{}': at least two are needed, one folder each",
-           scan_.classes[only]);
-    }
-  }
+  void judge() { judge_errors(scan_, options_, hooks_, "no images found: expected CLASS/IMAGE below a folder"); }
 
   void decode(ItemBlock::Entry& entry) const {
     Item& item = entry.item;
@@ -166,11 +114,11 @@ class Preparation {
         for (const InputError& problem : source->problems) scan_.errors.push_back({kNoRow, problem});
       }
       read_and_write(writer, *places);
-      judge_errors();
-      judge_classes();
+      judge();
+      judge_classes(scan_, hooks_, kOneClass);
       duplicates_ = find_duplicates(scan_.rows);
       name_duplicates();
-      report_duplicates(duplicates_, scan_.rows, hooks_);
+      report_duplicates(duplicates_, scan_.rows, "files", hooks_);
       finish(writer);
       return true;
     } catch (const Surprise&) {
@@ -331,7 +279,7 @@ class Preparation {
     meta.classes = scan_.classes;
     set_statistics(meta, sums_, recipe_.channels);
     meta.recipe = recipe_.json();
-    meta.provenance = provenance(options_, scan_.rows);
+    meta.provenance = provenance(options_, scan_, add_image_options);
     meta.errors = plain(scan_.errors);
     hooks_.report(meta.errors);
     writer.finish(meta);
@@ -351,21 +299,6 @@ class Preparation {
 };
 
 }  // namespace
-
-bool ErrorLimit::allows(int64_t errors, int64_t inputs) const {
-  const auto e = static_cast<double>(errors);
-  return percent ? e * 100 <= value * static_cast<double>(inputs) : e <= value;
-}
-
-ErrorLimit ErrorLimit::parse(const std::string& text) {
-  const bool percent = text.ends_with('%');
-  const auto value = parse_double(percent ? text.substr(0, text.size() - 1) : text);
-  const bool whole = percent || (value && *value == std::floor(*value));
-  if (!value || *value < 0 || (percent && *value > 100) || !whole) {
-    fail(Exit::usage, "--max-errors {}: expected a number of inputs, such as 10, or a share, such as 2%", text);
-  }
-  return {*value, percent};
-}
 
 PrepResult prepare(const std::vector<std::unique_ptr<Source>>& sources, const std::string& target,
                    const PrepOptions& options, const PrepHooks& hooks) {

@@ -40,9 +40,10 @@ Duplicates find_duplicates(const std::vector<Row>& rows) {
   return duplicates;
 }
 
-void report_duplicates(const Duplicates& duplicates, const std::vector<Row>& rows, const PrepHooks& hooks) {
+void report_duplicates(const Duplicates& duplicates, const std::vector<Row>& rows, const std::string& inputs,
+                       const PrepHooks& hooks) {
   if (duplicates.copies == 0) return;
-  hooks.note(fmt::format("{} files are exact copies of others", with_commas(duplicates.copies)));
+  hooks.note(fmt::format("{} {} are exact copies of others", with_commas(duplicates.copies), inputs));
   if (duplicates.conflicting > 0) {
     hooks.warn(
         fmt::format("{} of the copies carry another class than the original", with_commas(duplicates.conflicting)));

@@ -19,7 +19,8 @@ struct Duplicates {
 
 Duplicates find_duplicates(const std::vector<Row>& rows);
 
-// Says how many there are, and names some that cross splits once `ids` is filled.
-void report_duplicates(const Duplicates& duplicates, const std::vector<Row>& rows, const PrepHooks& hooks);
+// Says how many of the `inputs` ("files") there are, and names some that cross splits once `ids` is filled.
+void report_duplicates(const Duplicates& duplicates, const std::vector<Row>& rows, const std::string& inputs,
+                       const PrepHooks& hooks);
 
 }  // namespace lepton

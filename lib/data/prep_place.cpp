@@ -63,9 +63,9 @@ std::vector<GroupPlace> place_source(const Source& source, const std::vector<boo
   return places;
 }
 
-std::vector<std::string> final_classes(const Names& names, const std::vector<std::string>& wanted) {
-  std::vector<std::string> found;
-  for (const auto& [name, number] : names) found.push_back(name);
+}  // namespace
+
+std::vector<std::string> final_classes(std::vector<std::string> found, const std::vector<std::string>& wanted) {
   found = sorted_classes(std::move(found));
   if (wanted.empty()) return found;
   for (const std::string& name : found) {
@@ -76,8 +76,6 @@ std::vector<std::string> final_classes(const Names& names, const std::vector<std
   return wanted;
 }
 
-}  // namespace
-
 Places place_groups(const std::vector<std::unique_ptr<Source>>& sources, const std::vector<std::vector<bool>>& images,
                     const PrepOptions& options, const std::vector<std::string>& listed) {
   Places places;
@@ -86,7 +84,9 @@ Places place_groups(const std::vector<std::unique_ptr<Source>>& sources, const s
   for (size_t s = 0; s < sources.size(); ++s) {
     places.groups.push_back(place_source(*sources[s], images[s], options, names));
   }
-  places.classes = final_classes(names, options.class_names);
+  std::vector<std::string> found;
+  for (const auto& [name, number] : names) found.push_back(name);
+  places.classes = final_classes(std::move(found), options.class_names);
   Names final_numbers;
   for (const std::string& name : places.classes) {
     final_numbers.try_emplace(name, static_cast<int32_t>(final_numbers.size()));

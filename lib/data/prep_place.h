@@ -27,4 +27,7 @@ struct Places {
 Places place_groups(const std::vector<std::unique_ptr<Source>>& sources, const std::vector<std::vector<bool>>& images,
                     const PrepOptions& options, const std::vector<std::string>& listed);
 
+// The classes in their final order: sorted, or as --class-names wants them. Error(usage) for one that is not wanted.
+std::vector<std::string> final_classes(std::vector<std::string> found, const std::vector<std::string>& wanted);
+
 }  // namespace lepton

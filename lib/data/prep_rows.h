@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/prep.h"
@@ -39,14 +40,18 @@ class RecipeFit {
 };
 
 struct RowsSpec {
-  std::string task;                       // "text-classification", "table-regression", ...
-  std::vector<std::string> target_names;  // regression; empty = classes
-  std::vector<std::string> files;         // read, for --depfile
+  std::string task;                                          // "text-classification", "table-regression", ...
+  std::vector<std::string> target_names;                     // regression; empty = classes
+  std::string inputs = "records";                            // what they are called in messages: "rows", "texts"
+  std::vector<std::pair<std::string, std::string>> options;  // for the provenance: those that change the content
 };
 
 // Three passes: content hash, label and split of each record; the training records to `fit`; every record through the
-// recipe into the dataset, with mean and deviation of each column of f32 samples from train. Memory: a constant and
-// some 60 bytes a record. Duplicates, splits, error limits and statistics as for images; errors as prepare().
+// recipe into the dataset, with mean and deviation of each column (last axis) of f32 samples and of each target from
+// train. Memory: a constant, what `fit` and the labels need, and some 60 bytes a record. Duplicates, splits, error
+// limits and statistics as for images; without a label a record is kept as unlabelled. With --class-names a label that
+// is a number, and none of these names, stands for one of them. Errors as prepare(); also no_input where there is no
+// training record, or all training targets are equal.
 PrepResult prepare_rows(LabelledRecords& records, RecipeFit& fit, const RowsSpec& spec, const std::string& target,
                         const PrepOptions& options, const PrepHooks& hooks);
 

@@ -52,4 +52,31 @@ void set_statistics(DatasetMeta& meta, const ChannelSums& sums, int64_t channels
   }
 }
 
+void ColumnSums::add(std::span<const float> x, int64_t columns) {
+  const auto width = static_cast<size_t>(columns);
+  if (rows == 0 && x.size() >= width) {
+    first.assign(x.begin(), x.begin() + columns);
+    sum.assign(width, 0);
+    squares.assign(width, 0);
+  }
+  for (size_t at = 0; at + width <= x.size(); at += width) {
+    for (size_t c = 0; c < width; ++c) {
+      const double v = static_cast<double>(x[at + c]) - first[c];
+      sum[c] += v;
+      squares[c] += v * v;
+    }
+    ++rows;
+  }
+}
+
+void ColumnSums::statistics(int64_t columns, std::vector<float>& mean, std::vector<float>& std) const {
+  const auto n = static_cast<double>(std::max<int64_t>(rows, 1));
+  for (size_t c = 0; c < static_cast<size_t>(columns); ++c) {
+    const double m = rows > 0 ? sum[c] / n : 0, variance = rows > 0 ? squares[c] / n - m * m : 0;
+    const auto deviation = variance > 0 ? static_cast<float>(std::sqrt(variance)) : 0.0F;
+    mean.push_back(static_cast<float>((rows > 0 ? first[c] : 0) + m));
+    std.push_back(deviation > 0 && std::isfinite(deviation) ? deviation : 1.0F);
+  }
+}
+
 }  // namespace lepton

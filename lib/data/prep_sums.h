@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "data/dataset.h"
 
@@ -23,5 +24,16 @@ ChannelSums sum_channels(std::span<const uint8_t> x, int64_t channels);
 // Fills meta.mean and meta.std (of the population). A channel that never varies, or no pixels at all, gives 1 for the
 // deviation, so that nothing is divided by zero.
 void set_statistics(DatasetMeta& meta, const ChannelSums& sums, int64_t channels);
+
+// Sums of f32 columns (the last axis) in double precision, less each column's first value, so that a large offset costs
+// no digits. The order of adding counts: add in the order of the samples.
+struct ColumnSums {
+  std::vector<double> first, sum, squares;
+  int64_t rows = 0;
+
+  void add(std::span<const float> x, int64_t columns);  // [rows, columns]
+  // Appends mean and deviation (of the population; 1 for a column that never varies) of each of the columns.
+  void statistics(int64_t columns, std::vector<float>& mean, std::vector<float>& std) const;
+};
 
 }  // namespace lepton

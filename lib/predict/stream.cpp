@@ -108,8 +108,13 @@ class Pipeline {
   // A file that is one input, or each record of a file.
   bool push_inputs(const std::string& name) {
     std::unique_ptr<RecordReader> records;
+    RecordOptions options;
+    options.wanted = [this] {
+      const std::lock_guard lock(mutex_);
+      return !stopping_;
+    };
     try {
-      records = recipe_.records(name);
+      records = recipe_.records(name, options);
     } catch (const Error& error) {
       if (error.status() == Exit::mismatch || error.status() == Exit::usage) throw;
       auto item = std::make_unique<Item>();
