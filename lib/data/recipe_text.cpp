@@ -25,16 +25,26 @@ std::string string_of(const RecipeJson& step, const char* key) {
 // Rows of a file as records for lepton-infer.
 class TextRecords : public RecordReader {
  public:
-  TextRecords(const std::string& path, const TextReading& reading) : path_(path), rows_(path, reading, std::nullopt) {}
+  TextRecords(const std::string& path, const TextReading& reading, const RecordOptions& options)
+      : path_(path),
+        named_(!options.id.empty()),
+        fields_(options.fields),
+        rows_(path, reading, {"", options.id, named_}, options.wanted) {}
   bool next(Record& record) override {
     TextRow row;
     if (!rows_.next(row)) return false;
-    record = {fmt::format("{}:{}", path_, row.line), std::move(row.text), std::move(row.problem)};
+    record = {};
+    record.id = named_ && !row.key.empty() ? std::move(row.key) : fmt::format("{}:{}", path_, row.line);
+    record.raw = std::move(row.text);
+    if (fields_) record.fields = std::move(row.fields);
+    record.problem = std::move(row.problem);
     return true;
   }
+  std::vector<std::string> columns() const override { return rows_.names(); }
 
  private:
   std::string path_;
+  bool named_, fields_;
   TextRows rows_;
 };
 
@@ -97,9 +107,9 @@ Prepared TextRecipe::prepare(std::span<const uint8_t> raw) const {
   return prepared;
 }
 
-std::unique_ptr<RecordReader> TextRecipe::records(const std::string& path) const {
+std::unique_ptr<RecordReader> TextRecipe::records(const std::string& path, const RecordOptions& options) const {
   if (reading.documents) return nullptr;
-  return std::make_unique<TextRecords>(path, reading);
+  return std::make_unique<TextRecords>(path, reading, options);
 }
 
 std::string TextRecipe::differs(const Recipe& other) const {

@@ -28,7 +28,7 @@ struct TextRecipe : Recipe {
   // A document as its file holds it, or the UTF-8 text of a record.
   Prepared prepare(std::span<const uint8_t> raw) const override;
   bool of_records() const override { return !reading.documents; }
-  std::unique_ptr<RecordReader> records(const std::string& path) const override;
+  std::unique_ptr<RecordReader> records(const std::string& path, const RecordOptions& options) const override;
   std::string differs(const Recipe& other) const override;
 };
 

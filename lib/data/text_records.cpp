@@ -35,89 +35,87 @@ bool name_of(const nlohmann::json& value, std::string& name) {
 
 }  // namespace
 
-TextRows::TextRows(const std::string& path, const TextReading& reading, const std::optional<TextLabels>& labels)
+TextRows::TextRows(const std::string& path, const TextReading& reading, TextColumns columns,
+                   std::function<bool()> wanted)
     : path_(path),
       reading_(reading),
-      labels_(labels),
-      lines_(path, reading.max_bytes + kBeside, !labels),
-      recoder_(std::make_unique<Recoder>(reading.encoding, true)) {
+      columns_(std::move(columns)),
+      lines_(path, reading.max_bytes + kBeside, columns_.label.empty(), std::move(wanted)),
+      recoder_(std::make_unique<Recoder>(reading.encoding, true)),
+      names_{reading.column} {
   if (is_json(path)) {
     form_ = Form::json;
-  } else if (ends_in(path, ".tsv") || labels) {
+  } else if (ends_in(path, ".tsv") || !columns_.label.empty()) {
     form_ = Form::tsv;
+  } else if (!columns_.key.empty()) {
+    fail(Exit::mismatch, "{}: lines of text have no column '{}'", path, columns_.key);
   }
-  if (form_ == Form::lines) return;
-  std::string line;
-  bool too_long = false;
-  if (form_ == Form::tsv && !ends_in(path, ".tsv")) {
-    if (lines_.next(line, too_long) && line.starts_with('{')) form_ = Form::json;
-    lines_.rewind();
-  }
-  rewind();
+  if (form_ == Form::tsv) look();
 }
 
-void TextRows::rewind() {
+// Whether the first line of what is taken for TSV is a header, an object or the first row.
+void TextRows::look() {
+  std::string line;
+  bool too_long = false;
+  const bool any = lines_.next(line, too_long);
+  if (any && line.starts_with('{') && !ends_in(path_, ".tsv")) {
+    form_ = Form::json;
+  } else if (any && take_header(line)) {
+    return;
+  }
   lines_.rewind();
-  if (form_ != Form::tsv) return;
-  std::string line;
-  bool too_long = false;
-  if (!lines_.next(line, too_long) || !take_header(line)) lines_.rewind();
 }
 
-// Whether the first line of a TSV file names its columns, and which these are.
 bool TextRows::take_header(const std::string& line) {
-  std::vector<std::string> names = split(line, '\t');
+  const std::vector<std::string> names = split(line, '\t');
   const auto find = [&](const std::string& name) {
     const auto it = std::find(names.begin(), names.end(), name);
-    return name.empty() || it == names.end() ? int64_t{-1} : it - names.begin();
+    return it == names.end() ? int64_t{-1} : it - names.begin();
   };
-  text_ = find(reading_.column);
-  label_ = labels_ ? find(labels_->label) : -1;
-  key_ = labels_ ? find(labels_->key) : -1;
-  const bool named = labels_ && labels_->named;
-  if (!named && (text_ < 0 || (labels_ && label_ < 0))) return false;
-  for (const auto& [at, name] : {std::pair{text_, reading_.column},
-                                 {labels_ ? label_ : 0, labels_ ? labels_->label : ""},
-                                 {labels_ && !labels_->key.empty() ? key_ : 0, labels_ ? labels_->key : ""}}) {
-    if (at < 0) fail(Exit::mismatch, "{}: its first line names no column '{}'", path_, name);
+  const int64_t text = find(reading_.column), label = find(columns_.label), key = find(columns_.key);
+  if (!columns_.named && (text < 0 || (!columns_.label.empty() && label < 0))) {
+    const bool labelled = !columns_.label.empty() || names.size() == 2;
+    if (labelled) names_ = {"label", reading_.column};
+    label_ = labelled ? 0 : -1;
+    text_ = labelled ? 1 : 0;
+    if (columns_.key.empty()) return false;
   }
-  columns_ = std::ssize(names);
+  for (const auto& [at, name] : {std::pair{text, reading_.column}, {label, columns_.label}, {key, columns_.key}}) {
+    if (at < 0 && !name.empty()) fail(Exit::mismatch, "{}: its first line names no column '{}'", path_, name);
+  }
+  names_ = names;
+  text_ = text;
+  label_ = label;
+  key_ = key;
   return true;
 }
 
 void TextRows::parse_tsv(const std::string& line, TextRow& row) const {
-  const std::vector<std::string> fields = split(line, '\t');
-  const int64_t expected = columns_ > 0 ? columns_ : 2;
-  if (!labels_ && columns_ == 0 && fields.size() == 1) {
-    row.text = fields[0];
-  } else if (std::ssize(fields) != expected) {
-    row.problem = fmt::format("has {} field{}, expected {}{}", fields.size(), fields.size() == 1 ? "" : "s", expected,
-                              columns_ > 0 ? "" : " (label, tab, text)");
-  } else if (columns_ == 0) {
-    row.label = fields[0];
-    row.text = fields[1];
-  } else {
-    row.text = fields[static_cast<size_t>(text_)];
-    if (label_ >= 0) row.label = fields[static_cast<size_t>(label_)];
-    if (key_ >= 0) row.key = fields[static_cast<size_t>(key_)];
+  row.fields = split(line, '\t');
+  if (row.fields.size() != names_.size()) {
+    std::string names;
+    for (const std::string& name : names_) names += (names.empty() ? "" : ", ") + name;
+    row.problem = fmt::format("has {} field{}, expected {} ({})", row.fields.size(), row.fields.size() == 1 ? "" : "s",
+                              names_.size(), names);
+    row.fields.resize(names_.size());
+    return;
   }
+  row.text = row.fields[static_cast<size_t>(text_)];
+  if (label_ >= 0) row.label = row.fields[static_cast<size_t>(label_)];
+  if (key_ >= 0) row.key = row.fields[static_cast<size_t>(key_)];
 }
 
 void TextRows::parse_json(const std::string& line, TextRow& row) const {
   const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
-  if (!object.is_object()) {
-    row.problem = "is not a JSON object";
-  } else if (!object.contains(reading_.column) || !object[reading_.column].is_string()) {
-    row.problem = fmt::format("has no text in '{}'", reading_.column);
-  } else {
-    row.text = object[reading_.column].get<std::string>();
-    if (!labels_) return;
-    const auto label = object.find(labels_->label);
-    if (label != object.end() && !label->is_null() && !name_of(*label, row.label))
-      row.problem = fmt::format("its '{}' is neither a text nor a number", labels_->label);
-    if (labels_->key.empty()) return;
-    if (!object.contains(labels_->key) || !name_of(object[labels_->key], row.key))
-      row.problem = fmt::format("has no '{}', which --split-key names", labels_->key);
+  if (!object.is_object()) fail(Exit::bad_inputs, "is not a JSON object");
+  const auto text = object.find(reading_.column);
+  if (text == object.end() || !text->is_string()) fail(Exit::bad_inputs, "has no text in '{}'", reading_.column);
+  row.text = text->get<std::string>();
+  row.fields = {row.text};
+  for (const auto& [name, value] : {std::pair{&columns_.label, &row.label}, {&columns_.key, &row.key}}) {
+    const auto found = name->empty() ? object.end() : object.find(*name);
+    if (found == object.end() || found->is_null()) continue;
+    if (!name_of(*found, *value)) fail(Exit::bad_inputs, "its '{}' is neither a text nor a number", *name);
   }
 }
 
@@ -125,12 +123,18 @@ void TextRows::parse(const std::string& line, TextRow& row) const {
   switch (form_) {
     case Form::lines:
       row.text = line;
+      row.fields = {line};
       return;
     case Form::tsv:
       return parse_tsv(line, row);
     case Form::json:
       return parse_json(line, row);
   }
+}
+
+void TextRows::rewind() {
+  lines_.rewind();
+  if (form_ == Form::tsv) look();
 }
 
 bool TextRows::next(TextRow& row) {
@@ -157,12 +161,12 @@ namespace {
 
 class FileRecords : public LabelledRecords {
  public:
-  FileRecords(const std::vector<InputSpec>& files, const TextReading& reading, const TextLabels& labels)
+  FileRecords(const std::vector<InputSpec>& files, const TextReading& reading, const TextColumns& columns)
       : files_(files) {
     std::map<std::string, int> times;
     for (const InputSpec& file : files) ++times[base_name(file.path)];
     for (const InputSpec& file : files) {
-      rows_.push_back(std::make_unique<TextRows>(file.path, reading, labels));
+      rows_.push_back(std::make_unique<TextRows>(file.path, reading, columns));
       const std::string name = base_name(file.path);
       names_.push_back(times[name] > 1 ? file.path : name);
       splits_.push_back(file.split ? file.split : split_of_file(file.path));
@@ -198,7 +202,7 @@ class FileRecords : public LabelledRecords {
 
 std::unique_ptr<LabelledRecords> text_file_records(const std::vector<InputSpec>& files, const TextReading& reading,
                                                    const TextLabels& labels) {
-  return std::make_unique<FileRecords>(files, reading, labels);
+  return std::make_unique<FileRecords>(files, reading, columns);
 }
 
 }  // namespace lepton

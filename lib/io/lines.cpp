@@ -1,25 +1,32 @@
 #include "io/lines.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 
 namespace lepton {
 namespace {
 constexpr size_t kBufferBytes = size_t{1} << 16;
-}
+constexpr int kPollMilliseconds = 100;
+}  // namespace
 
-LineReader::LineReader(const std::string& path, int64_t max_bytes, bool live)
-    : path_(path), max_bytes_(static_cast<size_t>(max_bytes)), buffer_(kBufferBytes) {
+LineReader::LineReader(const std::string& path, int64_t max_bytes, bool live, std::function<bool()> wanted)
+    : path_(path), max_bytes_(static_cast<size_t>(max_bytes)), wanted_(std::move(wanted)), buffer_(kBufferBytes) {
   if (path != "-" || !live) file_ = std::make_unique<GzipReader>(open_input(path), path);
 }
 
 size_t LineReader::fill() {
   if (file_) return file_->read(buffer_);
+  pollfd waiting{STDIN_FILENO, POLLIN, 0};
+  while (wanted_ && ::poll(&waiting, 1, kPollMilliseconds) == 0) {
+    if (!wanted_()) return 0;
+  }
   ssize_t got = 0;
   do {
     got = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());

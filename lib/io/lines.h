@@ -1,6 +1,7 @@
 #pragma once
 // Lines of a file or of a live pipe, of bounded length.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,7 +14,8 @@ namespace lepton {
 // read again.
 class LineReader {
  public:
-  LineReader(const std::string& path, int64_t max_bytes, bool live);  // Error(no_input)
+  // While a live pipe brings nothing, `wanted` is asked ten times a second whether to go on. Error(no_input)
+  LineReader(const std::string& path, int64_t max_bytes, bool live, std::function<bool()> wanted = {});
   // The next line without its end (LF or CRLF); false at the end. A line above max_bytes is cut to that and marked
   // `too_long`. Error(integrity) for damaged gzip.
   bool next(std::string& line, bool& too_long);
@@ -25,6 +27,7 @@ class LineReader {
 
   std::string path_;
   size_t max_bytes_;
+  std::function<bool()> wanted_;
   std::unique_ptr<GzipReader> file_;  // nullptr: standard input, live
   std::vector<uint8_t> buffer_;
   size_t at_ = 0, end_ = 0;
