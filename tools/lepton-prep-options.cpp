@@ -28,7 +28,8 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   app.add_option("--class-names", c.class_names, "names of numbered classes, and the order of all, separated by commas")
       ->type_name("A,B,...")
       ->group(kInputs);
-  app.add_option("--type", c.type, "kind of the data: image")->type_name("KIND")->group(kInputs);
+  app.add_option("--type", c.type, "kind of the data: image or text (by content)")->type_name("KIND")->group(kInputs);
+  app.add_option("--label", c.label, "column or field of the label (label)")->type_name("NAME")->group(kInputs);
 
   const char* kSplits = "Splits";
   app.add_option("--split", c.split, "percent of train/val/test where none are given (80/10/10)")
@@ -45,6 +46,8 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
       ->group(kImages);
   app.add_flag("--gray", c.gray, "turn colour into gray")->group(kImages);
   app.add_option("--max-pixels", c.max_pixels, "refuse larger images (100 million)")->type_name("N")->group(kImages);
+
+  add_text_options(app, c.text);
 
   const char* kBad = "Bad input and limits";
   app.add_option("--max-errors", c.max_errors, "bad inputs to skip before giving up: a number or a share (1%)")
@@ -118,8 +121,16 @@ PrepOptions prep_options(const PrepCommand& command) {
   return options;
 }
 
+std::string kind_of(const PrepCommand& command) {
+  const bool listed = !command.files_from.empty() || !command.files0_from.empty();
+  if (!command.type.empty()) return command.type;
+  if (!command.text.column.empty() || !command.text.tokens.empty()) return "text";
+  return !listed && look_like_texts(prep_inputs(command)) ? "text" : "image";
+}
+
 void check_prep_command(const PrepCommand& command) {
-  if (command.type != "image") fail(Exit::usage, "--type {}: this version prepares images only", command.type);
+  if (!command.type.empty() && command.type != "image" && command.type != "text")
+    fail(Exit::usage, "--type {}: expected image or text", command.type);
   const bool inputs = !command.inputs.empty() || !command.train.empty() || !command.val.empty() ||
                       !command.test.empty() || !command.files_from.empty() || !command.files0_from.empty();
   const int looks = !command.check.empty() + !command.list.empty() + !command.export_to.empty();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/prep.h"
+#include "lepton-prep-text.h"
 
 namespace CLI {
 class App;
@@ -18,7 +19,9 @@ struct PrepCommand {
   std::string files_from, files0_from, labels;
   std::string split, split_key, class_names, size, resize, max_errors, error_report;
   bool gray = false, stats = false;
-  std::string type = "image";
+  std::string type;   // "" = by content
+  std::string label;  // column of the label
+  TextCommand text;
   int64_t max_pixels = 100'000'000, max_members = 10'000'000, max_file_bytes = int64_t{1} << 28;
   std::string check, list, export_to;
   int64_t export_limit = 0;
@@ -29,6 +32,9 @@ void add_prep_options(CLI::App& app, PrepCommand& command);
 
 // The options that steer prepare(); Error(usage) names the option whose value cannot be.
 PrepOptions prep_options(const PrepCommand& command);
+
+// "image" or "text": as --type says, or by content.
+std::string kind_of(const PrepCommand& command);
 
 // Error(usage) for options that do not go together.
 void check_prep_command(const PrepCommand& command);

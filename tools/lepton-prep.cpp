@@ -75,11 +75,14 @@ std::vector<std::string> dependencies(const std::vector<std::unique_ptr<Source>>
 }
 
 std::string describe(const PrepResult& result) {
-  std::string text = fmt::format("{} images {}x{} {}, {} classes:", with_commas(result.samples), result.sample[1],
-                                 result.sample[0], result.sample[2] == 1 ? "gray" : "RGB", result.classes.size());
+  std::string text = result.sample.rank() == 1
+                         ? fmt::format("{} texts, {} classes:", with_commas(result.samples), result.classes.size())
+                         : fmt::format("{} images {}x{} {}, {} classes:", with_commas(result.samples), result.sample[1],
+                                       result.sample[0], result.sample[2] == 1 ? "gray" : "RGB", result.classes.size());
   for (size_t s = 0; s < result.in_split.size(); ++s) {
     if (result.in_split[s] > 0) text += fmt::format(" {} {}", kSplitNames[s], with_commas(result.in_split[s]));
   }
+  if (result.cut > 0) text += fmt::format("; {} texts cut to {} tokens", with_commas(result.cut), result.sample[0]);
   if (result.errors > 0) text += fmt::format("; {} bad inputs skipped", with_commas(result.errors));
   return text;
 }
@@ -102,16 +105,8 @@ int usable_threads() {
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
-void make_dataset(const PrepCommand& command, const CommonOptions& common) {
-  PrepOptions options = prep_options(command);
-  options.seed = common.seed;
-  options.threads = common.threads > 0 ? common.threads : usable_threads();
-  options.version = LEPTON_VERSION;
-  const Lock lock(common.lock, common.lock_wait);
-  const std::vector<std::unique_ptr<Source>> sources = open_all(command);
-  keep_inputs(sources, command.output);
-  if (command.error_report == command.output) fail(Exit::usage, "--error-report and -o name the same file");
-
+// Speaks to the user while `prepare` runs.
+PrepResult with_progress(const PrepCommand& command, const std::function<PrepResult(const PrepHooks&)>& prepare_all) {
   std::optional<Progress> progress;
   std::string stage;
   PrepHooks hooks;
@@ -123,17 +118,40 @@ void make_dataset(const PrepCommand& command, const CommonOptions& common) {
     progress->update(done, std::max<int64_t>(total, 0));
   };
   hooks.report = [&](const std::vector<InputError>& errors) { report_errors(errors, command.error_report); };
-  const PrepResult result = prepare(sources, command.output, options, hooks);
-  progress.reset();
+  return prepare_all(hooks);
+}
+
+void make_dataset(const PrepCommand& command, const CommonOptions& common) {
+  PrepOptions options = prep_options(command);
+  options.seed = common.seed;
+  options.threads = common.threads > 0 ? common.threads : usable_threads();
+  options.version = LEPTON_VERSION;
+  const Lock lock(common.lock, common.lock_wait);
+  if (command.error_report == command.output) fail(Exit::usage, "--error-report and -o name the same file");
+  std::vector<std::string> files;
+  PrepResult result;
+  if (kind_of(command) == "text") {
+    const SourceLimits limits{command.max_file_bytes, command.max_members};
+    result = with_progress(command, [&](const PrepHooks& hooks) {
+      return prepare_texts(command.text, command.label, prep_inputs(command), limits, command.output, options, hooks,
+                           files);
+    });
+  } else {
+    const std::vector<std::unique_ptr<Source>> sources = open_all(command);
+    keep_inputs(sources, command.output);
+    result = with_progress(command,
+                           [&](const PrepHooks& hooks) { return prepare(sources, command.output, options, hooks); });
+    if (!common.depfile.empty()) files = dependencies(sources, command);
+  }
   note(describe(result));
-  if (!common.depfile.empty()) write_depfile(common.depfile, command.output, dependencies(sources, command));
+  if (!common.depfile.empty()) write_depfile(common.depfile, command.output, files);
   if (command.stats) print_stats(command.output);
 }
 
 Exit run(int argc, char** argv) {
   PrepCommand command;
   CommandLine line({.name = "lepton-prep",
-                    .summary = "Turns files of images into a dataset.",
+                    .summary = "Turns files of images or texts into a dataset.",
                     .usage = "[options] -o OUT.h5 INPUT...",
                     .example = "lepton-prep photos/ --size 32x32 --resize crop -o photos.h5",
                     .essential = {"output", "size", "resize", "split", "split-key", "labels", "files-from",

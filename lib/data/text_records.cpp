@@ -1,5 +1,7 @@
 #include "data/text_records.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -40,45 +42,62 @@ TextRows::TextRows(const std::string& path, const TextReading& reading, TextColu
     : path_(path),
       reading_(reading),
       columns_(std::move(columns)),
-      lines_(path, reading.max_bytes + kBeside, columns_.label.empty(), std::move(wanted)),
+      wanted_(std::move(wanted)),
       recoder_(std::make_unique<Recoder>(reading.encoding, true)),
       names_{reading.column} {
   if (is_json(path)) {
     form_ = Form::json;
+  } else if (ends_in(path, ".csv")) {
+    form_ = Form::csv;
   } else if (ends_in(path, ".tsv") || !columns_.label.empty()) {
     form_ = Form::tsv;
   } else if (!columns_.key.empty()) {
     fail(Exit::mismatch, "{}: lines of text have no column '{}'", path, columns_.key);
   }
+  if (!columns_.label.empty()) {
+    spool_ = open_input(path);
+    if (path != "-") spool_ = open_spooled(spool_.get());  // a named pipe
+  }
+  open();
+}
+
+void TextRows::open() {
+  const auto bytes = [this] { return spool_ ? file_bytes(spool_.get(), path_) : open_bytes(path_, wanted_); };
+  const int64_t most = reading_.max_bytes + kBeside;
+  if (form_ == Form::csv) {
+    csv_.emplace(bytes(), path_, CsvOptions{.max_row_bytes = most, .utf8 = reading_.encoding == "UTF-8"});
+    CsvRow row;
+    if (csv_->next(row)) take_header({row.fields.begin(), row.fields.end()});
+    return;
+  }
+  lines_.emplace(bytes(), most);
   if (form_ == Form::tsv) look();
 }
 
 // Whether the first line of what is taken for TSV is a header, an object or the first row.
 void TextRows::look() {
-  std::string line;
-  bool too_long = false;
-  const bool any = lines_.next(line, too_long);
-  if (any && line.starts_with('{') && !ends_in(path_, ".tsv")) {
+  first_ = lines_->next(line_, too_long_);
+  if (!first_) return;
+  if (line_.starts_with('{') && !ends_in(path_, ".tsv")) {
     form_ = Form::json;
-  } else if (any && take_header(line)) {
-    return;
+  } else {
+    first_ = !take_header(split(line_, '\t'));
   }
-  lines_.rewind();
 }
 
-bool TextRows::take_header(const std::string& line) {
-  const std::vector<std::string> names = split(line, '\t');
+bool TextRows::take_header(const std::vector<std::string>& names) {
   const auto find = [&](const std::string& name) {
     const auto it = std::find(names.begin(), names.end(), name);
     return it == names.end() ? int64_t{-1} : it - names.begin();
   };
   const int64_t text = find(reading_.column), label = find(columns_.label), key = find(columns_.key);
-  if (!columns_.named && (text < 0 || (!columns_.label.empty() && label < 0))) {
+  const bool seen = text >= 0 && (columns_.label.empty() || label >= 0);
+  if (!seen && !columns_.named && columns_.key.empty() && form_ == Form::tsv) {
     const bool labelled = !columns_.label.empty() || names.size() == 2;
-    if (labelled) names_ = {"label", reading_.column};
+    names_ = labelled ? std::vector<std::string>{"label", reading_.column} : std::vector{reading_.column};
     label_ = labelled ? 0 : -1;
     text_ = labelled ? 1 : 0;
-    if (columns_.key.empty()) return false;
+    return false;
   }
   for (const auto& [at, name] : {std::pair{text, reading_.column}, {label, columns_.label}, {key, columns_.key}}) {
     if (at < 0 && !name.empty()) fail(Exit::mismatch, "{}: its first line names no column '{}'", path_, name);
@@ -90,15 +109,12 @@ bool TextRows::take_header(const std::string& line) {
   return true;
 }
 
-void TextRows::parse_tsv(const std::string& line, TextRow& row) const {
-  row.fields = split(line, '\t');
+void TextRows::take_fields(TextRow& row) const {
   if (row.fields.size() != names_.size()) {
-    std::string names;
-    for (const std::string& name : names_) names += (names.empty() ? "" : ", ") + name;
-    row.problem = fmt::format("has {} field{}, expected {} ({})", row.fields.size(), row.fields.size() == 1 ? "" : "s",
-                              names_.size(), names);
+    const std::string found =
+        fmt::format("has {} field{}, expected {}", row.fields.size(), row.fields.size() == 1 ? "" : "s", names_.size());
     row.fields.resize(names_.size());
-    return;
+    fail(Exit::bad_inputs, "{} ({})", found, fmt::join(names_, ", "));
   }
   row.text = row.fields[static_cast<size_t>(text_)];
   if (label_ >= 0) row.label = row.fields[static_cast<size_t>(label_)];
@@ -119,36 +135,45 @@ void TextRows::parse_json(const std::string& line, TextRow& row) const {
   }
 }
 
-void TextRows::parse(const std::string& line, TextRow& row) const {
-  switch (form_) {
-    case Form::lines:
-      row.text = line;
-      row.fields = {line};
-      return;
-    case Form::tsv:
-      return parse_tsv(line, row);
-    case Form::json:
-      return parse_json(line, row);
-  }
+void TextRows::rewind() {
+  first_ = false;
+  open();
 }
 
-void TextRows::rewind() {
-  lines_.rewind();
-  if (form_ == Form::tsv) look();
+bool TextRows::next_line(TextRow& row) {
+  if (!first_ && !lines_->next(line_, too_long_)) return false;
+  first_ = false;
+  row = {};
+  row.line = lines_->number();
+  if (too_long_)
+    fail(Exit::bad_inputs, "is longer than {} bytes, the limit for a text", with_commas(reading_.max_bytes));
+  std::string line = (*recoder_)(line_);
+  if (form_ == Form::json) {
+    parse_json(line, row);
+  } else if (form_ == Form::tsv) {
+    row.fields = split(line, '\t');
+    take_fields(row);
+  } else {
+    row.fields = {line};
+    row.text = std::move(line);
+  }
+  return true;
+}
+
+bool TextRows::next_csv(TextRow& row) {
+  CsvRow read;
+  if (!csv_->next(read)) return false;
+  row = {};
+  row.line = read.line;
+  if (!read.problem.empty()) fail(Exit::bad_inputs, "{}", read.problem);
+  for (const std::string_view field : read.fields) row.fields.push_back((*recoder_)(field));
+  take_fields(row);
+  return true;
 }
 
 bool TextRows::next(TextRow& row) {
-  std::string line;
-  bool too_long = false;
-  if (!lines_.next(line, too_long)) return false;
-  row = {};
-  row.line = lines_.number();
   try {
-    if (too_long) {
-      fail(Exit::bad_inputs, "is longer than {} bytes, the limit for a text", with_commas(reading_.max_bytes));
-    }
-    line = (*recoder_)(line);
-    parse(line, row);
+    if (!(form_ == Form::csv ? next_csv(row) : next_line(row))) return false;
     check_utf8(row.text);  // JSON can spell a NUL
   } catch (const Error& error) {
     if (error.status() != Exit::bad_inputs) throw;
@@ -201,7 +226,7 @@ class FileRecords : public LabelledRecords {
 }  // namespace
 
 std::unique_ptr<LabelledRecords> text_file_records(const std::vector<InputSpec>& files, const TextReading& reading,
-                                                   const TextLabels& labels) {
+                                                   const TextColumns& columns) {
   return std::make_unique<FileRecords>(files, reading, columns);
 }
 
