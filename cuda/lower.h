@@ -51,6 +51,10 @@ std::unique_ptr<Op<P>> lower(P& policy, const Graph& graph, NodeId id, const Eng
       return std::make_unique<ScaleOp<P>>(elements, 1.0F);
     case LayerKind::scale:
       return std::make_unique<ScaleOp<P>>(elements, node.attributes.factor);
+    case LayerKind::embed:
+    case LayerKind::concat:
+    case LayerKind::mask:
+      fail(Exit::device, "cuda: layer `{}` ({}) is not there yet; use --device cpu", kind_name(node.kind), node.name);
   }
   fail(Exit::bug, "cuda: no op for {}", node.name);
 }

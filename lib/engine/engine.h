@@ -62,6 +62,9 @@ class Engine {
  public:
   virtual ~Engine() = default;
   // Forward, backward, update. Only on engines compiled for training. 1 <= batch.n <= options.batch.
+  // A table's rows are updated only in steps whose batch holds their token, in all that an update does: gradient,
+  // momentum and moments, decay, running average. So a step's time does not depend on the table's size. Muon takes a
+  // table as it takes a bias.
   virtual StepResult train_step(const Batch& batch, const StepSettings& settings) = 0;
   // Values of `node` for each sample, [n, elements] in N H W C order; batch-norm uses running statistics, dropout is
   // off.
@@ -84,6 +87,9 @@ std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, con
 // The engines behind compile(); each in its own folder.
 std::unique_ptr<Engine> compile_reference(const Graph& graph, const EngineOptions& options);
 std::unique_ptr<Engine> compile_cpu(const Graph& graph, const EngineOptions& options, Communicator* communicator);
+
+// Throws Error(mismatch) where a batch's tokens are not n rows of graph.input in [0, graph.tokens).
+void check_tokens(const Batch& batch, const Graph& graph);
 
 // A device that compile() takes, for people.
 struct DeviceInfo {

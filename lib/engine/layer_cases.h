@@ -24,11 +24,18 @@ struct LayerCase {
   bool sum_loss = false;
   bool augmented = false;
   bool weighted = false;  // samples weigh differently and every third has no label
+  int64_t tokens = 0;     // > 0: samples are texts of so many tokens
 };
 
 inline void PrintTo(const LayerCase& row, std::ostream* out) { *out << row.net; }
 
 constexpr int64_t kCaseClasses = 5;
+
+// A row of texts of `length` tokens out of 11, few enough that they repeat; the first is empty, the second full.
+inline LayerCase text_case(const char* name, const char* net, int64_t length, int64_t batch = 6, int64_t room = 6,
+                           Exactness exactness = Exactness::direct) {
+  return {name, net, {length}, batch, room, exactness, 0, false, false, false, 11};
+}
 
 inline const LayerCase kLayerCases[] = {
     // The smallest: input, dense layer and loss.
@@ -75,6 +82,19 @@ inline const LayerCase kLayerCases[] = {
      Exactness::winograd},
     {"whiten", "whiten 2x2 gelu; conv 5 3x3; dense classes", {6, 7, 3}},
     {"whiten_without_bias", "whiten 3x2 nobias; dense classes", {5, 5, 1}},
+    // Frames [T,F] read as a sequence, or as a map of one channel.
+    {"conv1d", "conv 5 3; conv 16 2; dense classes", {9, 4}},
+    {"conv1d_stride", "conv 5 3 stride=2; conv 16 4 stride=3 valid; dense classes", {23, 3}},
+    {"conv1d_pad_dilation", "conv 16 3 pad=2 dilation=2; conv 5 2 dilation=3 valid bn relu; dense classes", {12, 17}},
+    {"conv1d_of_one_position", "conv 5 3 relu; dense classes", {1, 6}},
+    {"conv1d_pools", "conv 24 3; maxpool 2; relu; avgpool 3 stride=2; globalpool max; dense classes", {15, 5}},
+    {"conv1d_residual",
+     "residual project {; conv 16 3 stride=2 bn relu; conv 16 3 bn; } relu; globalpool avg; dense classes",
+     {11, 5}},
+    {"frames_as_a_map", "conv 5 3x3 bn relu; maxpool 2; conv 3 3x2; dense classes", {8, 7}},
+    {"frames_dense", "dense 6 relu; dense classes", {4, 5}},
+    {"frames_pool_first", "avgpool 2; conv 5 1; dense classes", {8, 3}},
+    {"frames_as_a_map_pool_first", "maxpool 2x3; dense classes", {6, 9}},
     // Pools.
     {"maxpool", "conv 5 1x1; maxpool 2; dense classes", {6, 8, 3}},
     {"maxpool_leaves_out", "conv 16 1x1; maxpool 2; conv 3 1x1; maxpool 3x2; dense classes", {15, 9, 3}},
@@ -133,6 +153,53 @@ inline const LayerCase kLayerCases[] = {
      "conv 5 3x3; residual {; conv 5 3x3 relu; residual {; conv 5 1x1 bn; maxpool 1; }; relu; }; globalpool max; "
      "dense classes",
      {6, 5, 3}},
+    // Branches: parts of whole and of broken blocks of channels, rows, one value read twice, branches in branches.
+    {"parallel",
+     "conv 16 3x3; parallel {; conv 16 1x1; |; conv 32 3x3 relu; }; dense classes",
+     {5, 6, 3},
+     4,
+     4,
+     Exactness::winograd},
+    {"parallel_broken_blocks",
+     "parallel {; conv 5 1x1; |; conv 17 3x3 bn relu; |; relu; }; conv 3 1x1; dense classes",
+     {4, 5, 3}},
+    {"parallel_widths",
+     "parallel {; conv 20 2 valid relu; globalpool max; |; conv 20 3 relu; globalpool max; |; conv 5 4; globalpool "
+     "avg; "
+     "}; dropout 0.5; dense classes",
+     {9, 6}},
+    {"parallel_rows", "parallel {; dense 16 relu; |; dense 3; |; dropout 0.3; }; bn; dense classes", {7}},
+    {"parallel_twice_the_same", "conv 5 1x1; parallel {; flatten; |; flatten; }; dense classes", {3, 4, 3}},
+    {"parallel_nested",
+     "parallel {; conv 3 1x1; residual {; parallel {; conv 2 1x1; |; conv 1 3x3; }; }; |; conv 16 3x3 bn; }; relu; "
+     "maxpool 2; dense classes",
+     {6, 5, 3}},
+    // Texts: rows of a table, and padding that counts nowhere.
+    text_case("embed", "embed 5; dense classes", 4),
+    text_case("embed_frozen", "embed 5 freeze; relu; dense 3; dense classes", 4),
+    text_case("embed_mean", "embed 16; globalpool avg; dense classes", 9),
+    text_case("embed_max", "embed 20; globalpool max; dense classes", 9, 5, 8),
+    text_case(
+        "embed_widths",
+        "embed 12; parallel {; conv 10 3 relu; globalpool max; |; conv 7 4 relu; globalpool max; |; conv 16 2 valid; "
+        "globalpool avg; }; dropout 0.3; dense classes",
+        8),
+    text_case("embed_deep",
+              "embed 16; conv 16 3 stride=2 bn relu; residual {; conv 16 3 bn relu; conv 16 3 bn; } relu; maxpool 2; "
+              "conv 8 3; globalpool avg; dense classes",
+              23, 6, 7),
+    text_case("embed_batchnorm", "embed 5; bn silu; conv 24 1 bn gelu; bn; globalpool max; dense classes", 7, 6, 8),
+    text_case("embed_mask", "embed 5; conv 6 3; conv 17 1 bn; conv 3 2; globalpool max; dense classes", 7),
+    text_case("embed_mask_flatten", "embed 5; conv 6 3; gelu; dense 7 relu; dense classes", 5),
+    text_case(
+        "embed_mask_of_branches",
+        "embed 5; conv 4 3; parallel {; relu; |; maxpool 1; }; residual {; conv 8 3; }; avgpool 3 stride=2; conv 3 2 "
+        "dilation=2; globalpool avg; dense classes",
+        10),
+    text_case("embed_valid_and_padded",
+              "embed 5; conv 6 3 valid; conv 6 3 pad=2 relu; maxpool 3; globalpool max; dense "
+              "classes",
+              9),
     {"add_winograd",
      "conv 16 3x3 bn relu; residual {; conv 16 3x3 bn relu; conv 16 3x3 bn relu; }; globalpool max; dense classes",
      {6, 8, 3},

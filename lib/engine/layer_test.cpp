@@ -14,9 +14,9 @@ double tolerance_of(Exactness exactness) { return exactness == Exactness::direct
 class Row {
  public:
   explicit Row(const LayerCase& row)
-      : graph(build_graph(row.net, row.input, kCaseClasses)),
+      : graph(build_graph(row.net, row.input, kCaseClasses, row.tokens)),
         parameters(test_parameters(graph)),
-        samples(row.input, row.batch, kCaseClasses),
+        samples(row.input, row.batch, kCaseClasses, 1, row.tokens),
         rates_(parameters_of(graph).size(), 0.0F),
         row_(row) {
     if (row.augmented) samples.augment(row.input);
@@ -27,7 +27,7 @@ class Row {
     options.training = true;
     options.optimizer.momentum = 0;
     options.optimizer.nesterov = false;
-    set_normalization(row.input, options);
+    if (row.tokens == 0) set_normalization(row.input, options);
   }
 
   // With every rate and momentum 0, a step leaves the gradients in the optimiser's momentum, and weights as they were.
@@ -93,27 +93,37 @@ void compare_steps(const Row& row, Engine& engine, Engine& reference, double tol
   }
 }
 
+void compare_engines(const Row& row, const std::string& device, double tolerance) {
+  const auto engine = compile_or_skip(row.graph, device, row.options);
+  if (!engine) return;
+  const auto reference = compile(row.graph, "reference", row.options);
+  engine->load(row.parameters);
+  reference->load(row.parameters);
+  compare_answers(row, *engine, *reference, tolerance);
+  compare_steps(row, *engine, *reference, tolerance);
+  compare_answers(row, *engine, *reference, tolerance);  // with the running statistics of the step
+  EngineOptions inference = row.options;
+  inference.training = false;
+  const auto answering = compile_tested(row.graph, device, inference);
+  answering->load(row.parameters);
+  reference->load(row.parameters);
+  compare_answers(row, *answering, *reference, tolerance);
+}
+
 TEST_P(LayerTest, EveryEngineAgreesWithTheReference) {
   const Row row(GetParam());
-  const double tolerance = tolerance_of(GetParam().exactness);
+  std::string missing;
   for (const std::string& device : test_devices()) {
     if (device == "reference") continue;
     SCOPED_TRACE(device);
-    const auto engine = compile_or_skip(row.graph, device, row.options);
-    if (!engine) continue;
-    const auto reference = compile(row.graph, "reference", row.options);
-    engine->load(row.parameters);
-    reference->load(row.parameters);
-    compare_answers(row, *engine, *reference, tolerance);
-    compare_steps(row, *engine, *reference, tolerance);
-    compare_answers(row, *engine, *reference, tolerance);  // with the running statistics of the step
-    EngineOptions inference = row.options;
-    inference.training = false;
-    const auto answering = compile_tested(row.graph, device, inference);
-    answering->load(row.parameters);
-    reference->load(row.parameters);
-    compare_answers(row, *answering, *reference, tolerance);
+    try {
+      compare_engines(row, device, tolerance_of(GetParam().exactness));
+    } catch (const Error& error) {
+      if (!not_there_yet(error)) throw;
+      missing += std::string(error.what()) + "\n";
+    }
   }
+  if (!missing.empty()) GTEST_SKIP() << missing;
 }
 
 // Derivative of the loss along a random direction of one parameter, by central difference and by the gradient. The
@@ -162,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(Rows, LayerTest, testing::ValuesIn(kLayerCases),
 TEST(LayerCases, EveryKindHasARow) {
   std::set<LayerKind> seen;
   for (const LayerCase& row : kLayerCases) {
-    for (const Node& node : build_graph(row.net, row.input, kCaseClasses).nodes) seen.insert(node.kind);
+    for (const Node& node : build_graph(row.net, row.input, kCaseClasses, row.tokens).nodes) seen.insert(node.kind);
   }
   int kinds = 0;
   try {

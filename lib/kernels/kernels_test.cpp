@@ -14,6 +14,7 @@
 #include "kernels/optimizer.h"
 #include "kernels/pool.h"
 #include "kernels/reduce.h"
+#include "kernels/sequence.h"
 
 namespace lepton::kernels {
 namespace {
@@ -201,6 +202,17 @@ TEST(Reduce, GroupsCoverEveryTermOnce) {
     EXPECT_EQ(end, count);
     EXPECT_EQ(reduce<int64_t>(count, [](int64_t i) { return i; }), count * (count - 1) / 2);
   }
+}
+
+TEST(Sequence, EndsBehindTheLastTokenThatIsNoPadding) {
+  const int32_t tokens[] = {3, 0, 5, 0, 0};
+  EXPECT_EQ(kernels::text_length(tokens, 5), 3);
+  EXPECT_EQ(kernels::text_length(tokens, 2), 1);
+  EXPECT_EQ(kernels::text_length(tokens + 3, 2), 0);
+  const struct {
+    int64_t length, stride, extent, valid;
+  } rows[] = {{0, 1, 9, 0}, {7, 1, 9, 7}, {7, 2, 9, 4}, {8, 2, 9, 4}, {9, 1, 7, 7}, {1, 4, 2, 1}, {0, 4, 2, 0}};
+  for (const auto& row : rows) EXPECT_EQ(kernels::valid_positions(row.length, row.stride, row.extent), row.valid);
 }
 
 }  // namespace

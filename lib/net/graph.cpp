@@ -77,6 +77,8 @@ const char* kind_name(LayerKind kind) {
   switch (kind) {
     case LayerKind::input:
       return "input";
+    case LayerKind::embed:
+      return "embed";
     case LayerKind::conv:
       return "conv";
     case LayerKind::dense:
@@ -101,6 +103,10 @@ const char* kind_name(LayerKind kind) {
       return "dropout";
     case LayerKind::add:
       return "add";
+    case LayerKind::concat:
+      return "concat";
+    case LayerKind::mask:
+      return "mask";
     case LayerKind::flatten:
       return "flatten";
     case LayerKind::scale:
@@ -123,6 +129,8 @@ const char* role_name(Role role) {
       return "mean";
     case Role::variance:
       return "variance";
+    case Role::table:
+      return "table";
   }
   fail(Exit::bug, "a parameter role without a name");
 }
@@ -170,6 +178,7 @@ std::string graph_json(const Graph& graph) {
   nlohmann::ordered_json json;
   json["input"] = shape_json(graph.input);
   json["classes"] = graph.classes;
+  if (graph.tokens > 0) json["tokens"] = graph.tokens;
   json["nodes"] = nlohmann::ordered_json::array();
   for (const Node& node : graph.nodes) {
     nlohmann::ordered_json entry;
@@ -180,6 +189,7 @@ std::string graph_json(const Graph& graph) {
     entry["shape"] = shape_json(node.shape);
     const nlohmann::ordered_json attributes = attributes_json(node);
     if (!attributes.empty()) entry["attributes"] = attributes;
+    if (node.token_stride > 0) entry["token_stride"] = node.token_stride;
     if (!node.parameters.empty()) {
       nlohmann::ordered_json parameters = nlohmann::ordered_json::object();
       for (const Parameter& parameter : node.parameters) {

@@ -56,6 +56,17 @@ TEST(BuildGraph, InfersShapes) {
       {"relu", {8, 9, 4}, "relu1", {8, 9, 4}},
       {"dropout 0.5", {8}, "dropout1", {8}},
       {"residual { conv 4 3x3 relu }", {8, 9, 4}, "add1", {8, 9, 4}},
+      {"conv 8 5", {30, 4}, "input", {30, 1, 4}},
+      {"conv 8 5", {30, 4}, "conv1", {30, 1, 8}},
+      {"bn; conv 8 5 stride=2", {30, 4}, "conv1", {15, 1, 8}},
+      {"conv 8 5 valid; maxpool 3", {30, 4}, "maxpool1", {8, 1, 8}},
+      {"conv 8 5 pad=3", {30, 4}, "conv1", {32, 1, 8}},
+      {"conv 8 5x3", {30, 4}, "input", {30, 4, 1}},
+      {"residual { conv 1 3x3 }; maxpool 2", {30, 4}, "maxpool1", {15, 2, 1}},
+      {"parallel { relu | conv 4 3 }", {30, 4}, "concat1", {30, 1, 8}},
+      {"relu", {30, 4}, "relu1", {30, 1, 4}},
+      {"parallel { dense 3 | dense 4 | relu }", {5}, "concat1", {12}},
+      {"parallel {\nconv 2 1x1\n|\nconv 3 3x3\n}", {8, 9, 4}, "concat1", {8, 9, 5}},
       {"residual project { conv 8 3x3 stride=2 }", {8, 9, 4}, "add1", {4, 5, 8}},
   };
   for (const auto& row : rows) {
@@ -138,10 +149,67 @@ TEST(BuildGraph, WiresResidualBlocks) {
   EXPECT_EQ(node_of(graph, "add1").inputs, (std::vector<NodeId>{graph.find("relu2"), graph.find("relu1")}));
   EXPECT_EQ(node_of(graph, "add2").inputs, (std::vector<NodeId>{graph.find("add1"), graph.find("conv1")}));
 
+  const Graph parallel =
+      build_graph("relu; parallel { conv 4 1x1; |; parallel { gelu | silu }; }; dense classes", {8, 8, 3}, 10);
+  EXPECT_EQ(node_of(parallel, "conv1").inputs, std::vector<NodeId>{1});
+  EXPECT_EQ(node_of(parallel, "silu1").inputs, std::vector<NodeId>{1});
+  EXPECT_EQ(node_of(parallel, "concat1").inputs, (std::vector<NodeId>{parallel.find("gelu1"), parallel.find("silu1")}));
+  EXPECT_EQ(node_of(parallel, "concat2").inputs,
+            (std::vector<NodeId>{parallel.find("conv1"), parallel.find("concat1")}));
+
   const Graph project = build_graph("residual project {\nconv 8 3x3 stride=2\n}\ndense classes", {8, 8, 3}, 10);
   EXPECT_EQ(node_of(project, "project1").inputs, std::vector<NodeId>{0});
   EXPECT_EQ(node_of(project, "project1").attributes.stride_h, 2);
   EXPECT_EQ(node_of(project, "add1").inputs, (std::vector<NodeId>{project.find("conv1"), project.find("bn1")}));
+}
+
+TEST(BuildGraph, ReadsTextsByATableAndMasksTheirPadding) {
+  const Graph graph = build_graph(
+      "embed 8 lr=2; conv 4 3 stride=2 relu; conv 5 1; maxpool 2; relu; conv 6 3 pad=1; globalpool max; dense classes",
+      {30}, 10, 1000);
+  std::string names;
+  for (const Node& node : graph.nodes) names += node.name + ":" + std::to_string(node.token_stride) + " ";
+  // No mask behind the table, none before a window of one position, none where zeros stayed zeros.
+  EXPECT_EQ(names,
+            "input:0 embed1:1 conv1:2 relu1:2 conv2:2 mask1:2 maxpool1:4 relu2:4 conv3:4 globalmax1:0 dense1:0 ");
+  EXPECT_EQ(node_of(graph, "embed1").shape, (Shape{30, 1, 8}));
+  EXPECT_EQ(roles(node_of(graph, "embed1")), "table:1000x8");
+  EXPECT_EQ(node_of(graph, "embed1").parameters[0].lr_scale, 2);
+  EXPECT_EQ(graph.tokens, 1000);
+  EXPECT_EQ(node_flops(node_of(graph, "embed1")), 0);
+  EXPECT_NE(graph_json(graph).find("\"token_stride\": 4"), std::string::npos);
+  const ParameterRef table = parameters_of(graph)[0];
+  EXPECT_EQ(table.name, "embed1/table");
+  EXPECT_FALSE(table.matrix || table.head);
+}
+
+TEST(BuildGraph, RefusesTextsWhereTheyDoNotFit) {
+  const struct {
+    const char* text;
+    Shape input;
+    int64_t tokens;
+    const char* expected;
+  } rows[] = {
+      {"dense classes", {30}, 100, "net line 1: dense: texts are read by `embed`"},
+      {"embed 8; dense classes", {30}, 0, "embed: reads texts"},
+      {"embed 8; dense classes", {8, 8, 3}, 0, "embed: reads texts"},
+      {"embed 8; embed 8; dense classes", {30}, 100, "must be the first layer"},
+      {"embed 8 init=he; dense classes", {30}, 100, "accepted: normal, uniform"},
+      {"embed 1048576; dense classes", {30}, 1000, "its table would have more than"},
+      {"embed 8; parallel { conv 4 1 stride=2 | conv 4 1 }; dense classes", {1}, 9, "different strides"},
+      {"embed 8; residual project { conv 4 1 stride=2 }; dense classes", {1}, 9, "different strides"},
+      {"embed 8; dense classes", {30}, 1, "2 to 16,777,216"},
+      {"embed 8; dense classes", {30, 2}, 100, "no network for 100 tokens"},
+  };
+  for (const auto& row : rows) {
+    try {
+      build_graph(row.text, row.input, 10, row.tokens);
+      ADD_FAILURE() << row.text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), Exit::usage);
+      EXPECT_NE(std::string(error.what()).find(row.expected), std::string::npos) << error.what();
+    }
+  }
 }
 
 TEST(BuildGraph, KeepsTheTextVerbatim) {
@@ -157,7 +225,7 @@ TEST(BuildGraph, RefusesWithLineLayerAndNearestWord) {
       {"", "holds no layer"},
       {"# only this", "holds no layer"},
       {"dense classes\n\nrelou", "net line 3: unknown layer `relou` (did you mean `relu`?)"},
-      {"xyzzy", "accepted: conv, dense,"},
+      {"xyzzy", "accepted: embed, conv, dense,"},
       {"conv 8 3x3 relus\ndense classes", "net line 1: conv: unknown word `relus` (did you mean `relu`?)"},
       {"conv 8 3x3 strid=2\ndense classes", "unknown option `strid` (did you mean `stride`?)"},
       {"conv 8 3x3 stride=2 stride=1", "given twice"},
@@ -193,6 +261,13 @@ TEST(BuildGraph, RefusesWithLineLayerAndNearestWord) {
       {"relu }", "closes nothing"},
       {"relu { relu }", "must follow `residual`"},
       {"{ relu }", "must follow `residual`"},
+      {"residual { relu | relu }", "branches of `parallel` alone"},
+      {"relu | relu", "net line 1: `|` closes nothing"},
+      {"parallel { relu }", "has one branch"},
+      {"parallel { relu | }", "a branch is empty"},
+      {"parallel { | relu }", "a branch is empty"},
+      {"parallel { relu | maxpool 2 }", "give 32x32x3 and 16x16x3"},
+      {"parallel { relu | flatten }", "cannot be joined"},
       {"conv 1048576 3x3\nconv 1048576 3x3", "more than 268,435,456 values"},
       {"conv 99999999999999999999 3x3", "must be a whole number"},
       {"conv 1 3x3\ndense 1048576", "more than 268,435,456 values"},

@@ -4,10 +4,19 @@ namespace lepton {
 
 std::span<const LayerRow> layer_table() {
   static const std::vector<LayerRow> kTable = {
+      {"embed",
+       "embed D [init=I] [lr=F] [freeze]",
+       "first layer of texts, and only there: D values for each token, from a table that is learned; padding gives "
+       "zeros",
+       1,
+       1,
+       false,
+       {"init", "lr"},
+       {"freeze"}},
       {"conv",
-       "conv N KxK [stride=S] [valid|pad=P] [dilation=D] [bias|nobias] [init=I] [lr=F] [freeze]",
-       "convolution with N filters of K by K; the map keeps its size divided by the stride (padding `same`) unless "
-       "valid or pad= says otherwise",
+       "conv N KxK|K [stride=S] [valid|pad=P] [dilation=D] [bias|nobias] [init=I] [lr=F] [freeze]",
+       "convolution with N filters of K by K, or over K positions of a sequence; the map keeps its size divided by the "
+       "stride (padding `same`) unless valid or pad= says otherwise",
        2,
        2,
        false,
@@ -32,7 +41,8 @@ std::span<const LayerRow> layer_table() {
        {"bias", "nobias", "freeze"}},
       {"maxpool",
        "maxpool K [stride=S]",
-       "largest value of each K by K window; stride K unless given; what does not fill a window is left out",
+       "largest value of each window of K by K, or of K positions of a sequence; stride K unless given; what does not "
+       "fill a window is left out",
        1,
        1,
        false,
@@ -40,7 +50,8 @@ std::span<const LayerRow> layer_table() {
        {}},
       {"avgpool",
        "avgpool K [stride=S]",
-       "mean of each K by K window; stride K unless given; what does not fill a window is left out",
+       "mean of each window of K by K, or of K positions of a sequence; stride K unless given; what does not fill a "
+       "window is left out",
        1,
        1,
        false,
@@ -84,7 +95,18 @@ std::span<const LayerRow> layer_table() {
        0,
        false,
        {},
-       {"project"}},
+       {"project"},
+       true},
+      {"parallel",
+       "parallel { ... | ... }",
+       "two or more branches, a line `|` between them, that all read what comes before; what they give is joined along "
+       "the channels in the order written, height and width must agree",
+       0,
+       0,
+       false,
+       {},
+       {},
+       true},
   };
   return kTable;
 }
@@ -104,7 +126,7 @@ std::vector<std::string> layer_words() {
 
 std::span<const LayerOptionRow> layer_options() {
   static const std::vector<LayerOptionRow> kOptions = {
-      {"stride=S", "step of the window, S or SxS (height by width); 1 for conv, K for pools"},
+      {"stride=S", "step of the window, S or SxS (height by width); 1 for convolutions, K for pools"},
       {"valid", "no padding: only windows that lie inside the map"},
       {"same", "the default: zeros so that the output is ceil(size / stride); an odd zero goes right and below"},
       {"pad=P", "P zeros on every side, or PxQ above and below by left and right"},
@@ -113,7 +135,7 @@ std::span<const LayerOptionRow> layer_options() {
       {"init=I",
        "initial values: he (normal, variance 2 / fan-in, bias 0; the default), torch (kernel and bias uniform "
        "within 1 / sqrt(fan-in)), dirac (torch, with the identity on the first filters), unit (torch, divided "
-       "by its standard deviation)"},
+       "by its standard deviation); of embed: normal (deviation 0.1, the default) or uniform (within 1 / D)"},
       {"lr=F", "multiplies the learning rate of this layer's parameters"},
       {"freeze", "this layer's parameters keep their initial or loaded values"},
       {"bias-epochs=E", "the bias is trained for E epochs, its rate falling to 0; 0, the default, is to the end"},

@@ -17,6 +17,7 @@ struct LayerRow {
   bool follower;                     // may stand behind another layer on the same line
   std::vector<const char*> options;  // names accepted as name=value
   std::vector<const char*> flags;    // words accepted alone
+  bool block = false;                // a `{ ... }` follows
 };
 
 std::span<const LayerRow> layer_table();

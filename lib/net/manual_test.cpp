@@ -54,7 +54,7 @@ TEST(Manual, ExamplesBuild) {
     EXPECT_NO_THROW(build_graph(net, {32, 32, 3}, 10)) << net;
     begin = text.find(fence, end + fence.size());
   }
-  EXPECT_EQ(examples, 5);
+  EXPECT_EQ(examples, 6);
 }
 
 TEST(LayerTable, NamesEachOptionItExplains) {

@@ -70,6 +70,11 @@ void divide_by_deviation(std::vector<float>& values) {
   for (float& value : values) value = static_cast<float>(value / deviation);
 }
 
+constexpr double kTableDeviation = 0.1;
+
+// The row of token 0, which stands for no token.
+void clear_padding(std::vector<float>& values, const Shape& table) { std::fill_n(values.begin(), table[1], 0.0F); }
+
 const Shape* kernel_shape(const Node& node) {
   for (const Parameter& parameter : node.parameters) {
     if (parameter.role == Role::kernel) return &parameter.shape;
@@ -96,6 +101,12 @@ void fill(std::vector<float>& values, const Node& node, const Parameter& paramet
     case Init::unit:
       source.fill_uniform(values, 1 / std::sqrt(fan_in(*kernel)));
       return divide_by_deviation(values);
+    case Init::normal:
+      source.fill_normal(values, kTableDeviation);
+      return clear_padding(values, parameter.shape);
+    case Init::uniform:
+      source.fill_uniform(values, 1 / static_cast<double>(parameter.shape[1]));
+      return clear_padding(values, parameter.shape);
   }
 }
 

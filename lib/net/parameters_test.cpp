@@ -157,5 +157,22 @@ TEST(SetWhitening, BearsImagesWithoutVariance) {
   for (const float value : set.at("whiten1/kernel").values) EXPECT_TRUE(std::isfinite(value));
 }
 
+TEST(InitialParameters, OfTablesHaveNoValuesForPadding) {
+  for (const char* init : {"normal", "uniform"}) {
+    const Graph graph =
+        build_graph("embed 20 init=" + std::string(init) + "; globalpool avg; dense classes", {6}, 3, 500);
+    const std::vector<float> table = initial_parameters(graph, 3).at("embed1/table").values;
+    double square = 0;
+    for (size_t i = 0; i < table.size(); ++i) {
+      if (i < 20) {
+        ASSERT_EQ(table[i], 0);
+      }
+      square += static_cast<double>(table[i]) * static_cast<double>(table[i]);
+    }
+    const double expected = init[0] == 'n' ? 0.1 : 1 / (20 * std::sqrt(3));
+    EXPECT_NEAR(std::sqrt(square / (499 * 20)), expected, 0.02 * expected) << init;
+  }
+}
+
 }  // namespace
 }  // namespace lepton

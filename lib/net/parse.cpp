@@ -44,7 +44,7 @@ constexpr int kMaxLayers = 2000;
 
 struct Token {
   int line;
-  std::string text;  // a word, "{", "}", or "" for the end of a statement
+  std::string text;  // a word, "{", "}", "|", or "" for the end of a statement
 };
 
 std::vector<Token> tokens_of(std::string_view text) {
@@ -72,6 +72,7 @@ std::vector<Token> tokens_of(std::string_view text) {
         break;
       case '{':
       case '}':
+      case '|':
         flush();
         tokens.push_back({line, std::string(1, c)});
         break;
@@ -93,7 +94,7 @@ class Parser {
  public:
   explicit Parser(std::string_view text) : tokens_(tokens_of(text)) {}
 
-  // Statements up to the end of the text, or to the `}` that closes `opened`.
+  // Statements up to the end of the text, or to the `}` or `|` that ends a branch of `opened`.
   std::vector<Item> block(const Item* opened, int depth) {
     std::vector<Item> items;
     bool fresh = true;  // at the start of a statement
@@ -102,8 +103,8 @@ class Parser {
       if (token.text.empty()) {
         if (!fresh) check_complete(items.back());
         fresh = true;
-      } else if (token.text == "}") {
-        if (!opened) fail(Exit::usage, "net line {}: `}}` closes nothing", token.line);
+      } else if (token.text == "}" || token.text == "|") {
+        if (!opened) fail(Exit::usage, "net line {}: `{}` closes nothing", token.line, token.text);
         if (!fresh) check_complete(items.back());
         return items;
       } else if (token.text == "{") {
@@ -119,13 +120,18 @@ class Parser {
 
  private:
   void open(std::vector<Item>& items, bool fresh, int line, int depth) {
-    if (fresh || !items.back().is("residual") || !items.back().body.empty()) {
-      fail(Exit::usage, "net line {}: `{{` must follow `residual` or `residual project`", line);
+    if (fresh || !items.back().row->block || !items.back().branches.empty()) {
+      fail(Exit::usage, "net line {}: `{{` must follow `residual`, `residual project` or `parallel`", line);
     }
     if (depth >= kMaxDepth) fail_item(items.back(), fmt::format("blocks are nested deeper than {}", kMaxDepth));
-    std::vector<Item> body = block(&items.back(), depth + 1);
-    if (body.empty()) fail_item(items.back(), "its block is empty");
-    items.back().body = std::move(body);
+    std::vector<std::vector<Item>> branches;
+    do {
+      branches.push_back(block(&items.back(), depth + 1));
+      const bool several = items.back().is("parallel");
+      if (branches.back().empty()) fail_item(items.back(), several ? "a branch is empty" : "its block is empty");
+      if (branches.size() > 1 && !several) fail_item(items.back(), "`|` separates the branches of `parallel` alone");
+    } while (tokens_[next_ - 1].text == "|");
+    items.back().branches = std::move(branches);
   }
 
   void word(std::vector<Item>& items, bool fresh, const Token& token) {
@@ -182,7 +188,7 @@ class Parser {
   static void check_complete(const Item& item) {
     if (item.plain.size() < item.row->least)
       fail_item(item, fmt::format("too few words; write `{}`", item.row->syntax));
-    if (item.is("residual") && item.body.empty()) fail_item(item, "a block `{ ... }` must follow on the same line");
+    if (item.row->block && item.branches.empty()) fail_item(item, "a block `{ ... }` must follow on the same line");
   }
 
   std::vector<Token> tokens_;

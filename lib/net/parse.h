@@ -16,7 +16,7 @@ struct Item {
   std::vector<std::string> plain;                            // "64", "3x3"
   std::vector<std::pair<std::string, std::string>> options;  // "stride" → "2"
   std::vector<std::string> flags;                            // "valid"
-  std::vector<Item> body;                                    // residual only
+  std::vector<std::vector<Item>> branches = {};              // residual: one, parallel: two or more
 
   bool is(std::string_view word) const { return word == row->word; }
   bool flag(std::string_view name) const;

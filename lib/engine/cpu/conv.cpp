@@ -16,7 +16,7 @@ class InferenceConv : public Op {
   InferenceConv(const ConvSpec& spec, const Step& step, const Value& in, const Value& out, Arena& arena)
       : in_(in.buffer),
         out_(out.buffer),
-        forward_(make_forward(spec, false)),
+        forward_(make_forward(laid_flat(spec), false)),
         scratch_(arena.add(scratch_floats(forward_.pd))) {
     node = step.node;
     forward_buffers = {in_, out_, scratch_};
@@ -78,6 +78,18 @@ memory::desc activation_desc(const Map& map, bool planar, int64_t batch) {
   using tag = memory::format_tag;
   const tag blocked = simd().lanes == 16 ? tag::nChw16c : tag::nChw8c;
   return {{batch, map.c, map.h, map.w}, memory::data_type::f32, planar ? tag::nchw : blocked};
+}
+
+ConvSpec laid_flat(ConvSpec spec) {
+  Attributes& a = spec.attributes;
+  if (spec.in.w != 1 || spec.out.w != 1 || a.kernel_w != 1 || a.pad_left + a.pad_right != 0) return spec;
+  std::swap(spec.in.h, spec.in.w);
+  std::swap(spec.out.h, spec.out.w);
+  std::swap(a.kernel_h, a.kernel_w);
+  std::swap(a.stride_h, a.stride_w);
+  std::swap(a.pad_top, a.pad_left);
+  std::swap(a.pad_bottom, a.pad_right);
+  return spec;
 }
 
 bool winograd_pays(const ConvSpec& spec) {

@@ -29,6 +29,10 @@ struct ConvSpec {
   Act act = Act::none;
 };
 
+// A convolution along the height of maps of width 1 as one along the width: the memory is the same, and oneDNN's loops
+// are made for width. Others unchanged.
+ConvSpec laid_flat(ConvSpec spec);
+
 // Winograd is chosen by shape alone, never by timing: training on AVX-512, 3x3, stride 1, at least 16 channels in;
 // there it was faster in every pass measured.
 bool winograd_pays(const ConvSpec& spec);

@@ -13,7 +13,12 @@ class TrainingConvOp : public TrainingConv {
  public:
   TrainingConvOp(const TrainingConvSpec& spec, const Step& step, const Value& in, const Value& out, Arena& arena,
                  Parameters& parameters)
-      : spec_(spec), parameters_(parameters), in_(in.buffer), out_(out.buffer), forward_(make_forward(spec, true)) {
+      : spec_(spec),
+        flat_(laid_flat(spec)),
+        parameters_(parameters),
+        in_(in.buffer),
+        out_(out.buffer),
+        forward_(make_forward(flat_, true)) {
     node = step.node;
     scratch_ = arena.add(scratch_floats(forward_.pd));
     parameters.set_packing(node, Role::kernel, pack_conv(forward_.pd.weights_desc()));
@@ -35,7 +40,7 @@ class TrainingConvOp : public TrainingConv {
     }
     const memory::desc kernel = forward_.pd.weights_desc();
     if (kernel_trained_) {
-      weights_pass_ = make_backward_weights(spec_, forward_, kernel);
+      weights_pass_ = make_backward_weights(flat_, forward_, kernel);
       weights_scratch_ = arena.add(scratch_floats(weights_pass_.pd));
       other_dkernel_ = weights_pass_.pd.diff_weights_desc() != kernel;
       if (other_dkernel_) dkernel_ = arena.add(pack_conv(weights_pass_.pd.diff_weights_desc()).size);
@@ -43,7 +48,7 @@ class TrainingConvOp : public TrainingConv {
       if (other_dkernel_) backward_buffers.push_back(dkernel_);
     }
     if (dx_ >= 0) {
-      data_pass_ = make_backward_data(spec_, forward_, kernel);
+      data_pass_ = make_backward_data(flat_, forward_, kernel);
       data_scratch_ = arena.add(scratch_floats(data_pass_.pd));
       other_kernel_ = data_pass_.pd.weights_desc() != kernel;
       if (other_kernel_) kernel_ = arena.add(pack_conv(data_pass_.pd.weights_desc()).size);
@@ -141,6 +146,7 @@ class TrainingConvOp : public TrainingConv {
   }
 
   TrainingConvSpec spec_;
+  ConvSpec flat_;  // as oneDNN is told
   Parameters& parameters_;
   const Arena* arena_ = nullptr;
   int in_, out_, scratch_ = -1, dy_ = -1, dz_ = -1, dx_ = -1;

@@ -22,6 +22,9 @@ class CpuEngine : public Engine {
     if (options.batch < 1) fail(Exit::usage, "cpu: a batch of {}; at least 1 is needed", options.batch);
     const ThreadScope scope(options.threads);
     threads_ = thread_count();
+    if (graph.tokens > 0 && communicator != nullptr && communicator->size() > 1) {
+      fail(Exit::device, "cpu: the rows of `embed` are not summed over ranks; train on one");
+    }
     if (!options.training) return;
     parameters_ = std::make_unique<Parameters>(graph_);
     training_ = std::make_unique<TrainingPlan>(graph_, options_, *parameters_);
@@ -115,7 +118,8 @@ class CpuEngine : public Engine {
     for (const NamedTensor& tensor : held_.tensors) bytes += static_cast<int64_t>(tensor.values.size() * sizeof(float));
     if (!training_) return bytes;
     return bytes + training_->bytes() + optimizer_->bytes() +
-           2 * parameters_->total * static_cast<int64_t>(sizeof(float));
+           (parameters_->values.size() + parameters_->gradients.size() + parameters_->table.rows.size()) *
+               static_cast<int64_t>(sizeof(float));
   }
 
   std::string describe() const override {

@@ -12,7 +12,7 @@ class InputOp : public Op {
   InputOp(const EngineOptions& options, const Shape& sample, const Value& out)
       : batch_(options.batch), map_(out.map), planar_(out.planar), sample_(sample), out_(out.buffer) {
     forward_buffers = {out_};
-    const size_t channels = static_cast<size_t>(map_.c);
+    const auto channels = static_cast<size_t>(sample[sample.rank() - 1]);
     mean_.assign(channels, 0.0F);
     std_.assign(channels, 1.0F);
     if (!options.mean.empty() && options.mean.size() != channels) {
@@ -55,11 +55,13 @@ class InputOp : public Op {
  private:
   int64_t place(int64_t pixel, int64_t c) const { return planar_ ? c * map_.pixels() + pixel : map_.place(pixel, c); }
 
+  // The sample's last axis is normalised, also where the network reads it as the width of a map of one channel.
   void row(const float* from, float* to) const {
+    size_t band = 0;
     for (int64_t pixel = 0; pixel < map_.pixels(); ++pixel) {
       for (int64_t c = 0; c < map_.c; ++c) {
-        const auto at = static_cast<size_t>(c);
-        to[place(pixel, c)] = kernels::normalized(from[pixel * map_.c + c], mean_[at], std_[at]);
+        to[place(pixel, c)] = kernels::normalized(from[pixel * map_.c + c], mean_[band], std_[band]);
+        if (++band == mean_.size()) band = 0;
       }
     }
   }

@@ -67,6 +67,8 @@ class Lowering {
     switch (n.kind) {
       case LayerKind::input:
         return input(id);
+      case LayerKind::embed:
+        return plain(id, StepKind::embed);
       case LayerKind::conv:
         return conv(id);
       case LayerKind::batchnorm:
@@ -83,8 +85,12 @@ class Lowering {
         return plain(id, StepKind::avgpool);
       case LayerKind::add:
         return plain(id, StepKind::add);
+      case LayerKind::concat:
+        return concat(id);
       case LayerKind::dropout:
         return training_ ? plain(id, StepKind::dropout) : alias(id);
+      case LayerKind::mask:
+        return plain(id, StepKind::mask);
       case LayerKind::scale:
         return plain(id, StepKind::scale);
       case LayerKind::flatten:
@@ -151,6 +157,14 @@ class Lowering {
     finish(step, id, new_value(id));
   }
 
+  void concat(NodeId id) {
+    Step step{StepKind::concat, id};
+    for (const NodeId input : of(id).inputs) step.others.push_back(value(input));
+    step.in = step.others.front();
+    step.others.erase(step.others.begin());
+    finish(step, id, new_value(id));
+  }
+
   void alias(NodeId id) {
     done_[at(id)] = true;
     result_.value_of[at(id)] = value(of(id).inputs[0]);
@@ -174,7 +188,7 @@ class Lowering {
     result_.value_of[at(last)] = out;
     for (NodeId id = last; id != step.node; id = chain_before(id, step)) done_[at(id)] = true;
     done_[at(step.node)] = true;
-    result_.steps.push_back(step);
+    result_.steps.push_back(std::move(step));
   }
 
   NodeId chain_before(NodeId id, const Step& step) const {

@@ -8,7 +8,22 @@
 
 namespace lepton::cpu {
 
-enum class StepKind { input, conv, norm, act, maxpool, avgpool, add, dropout, scale, flatten, dense };
+enum class StepKind {
+  input,
+  embed,
+  conv,
+  norm,
+  act,
+  maxpool,
+  avgpool,
+  add,
+  concat,
+  mask,
+  dropout,
+  scale,
+  flatten,
+  dense
+};
 
 // out = add(act(norm(kind(in))), skip); nodes that are -1 are not part of it.
 struct Step {
@@ -17,6 +32,15 @@ struct Step {
   NodeId norm = -1;  // batch-norm folded into a convolution (inference only)
   Act act = Act::none;
   int in = -1, skip = -1, out = -1;  // values
+  std::vector<int> others = {};      // concat: the values behind `in`
+
+  // Calls f(value) for each value read, a value read twice twice.
+  template <class F>
+  void over_inputs(F f) const {
+    if (in >= 0) f(in);
+    if (skip >= 0) f(skip);
+    for (const int other : others) f(other);
+  }
 };
 
 struct LoweredValue {

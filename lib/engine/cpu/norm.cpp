@@ -29,6 +29,7 @@ class TrainingNorm : public TrainingOp {
   TrainingNorm(const Step& step, const Node& norm, int64_t batch, const Value& in, const Value* skip, const Value& out,
                Parameters& parameters)
       : map_(in.map),
+        positions_(norm),
         batch_(batch),
         act_(step.act),
         epsilon_(norm.attributes.epsilon),
@@ -88,12 +89,12 @@ class TrainingNorm : public TrainingOp {
   }
 
   void forward(const Run& run) override {
-    statistics(run.n);
+    statistics(run);
     affine_pass(map_, run.n, batch_, x_, add_, y_, scale_, shift_, act_);
   }
 
   void backward(const Run& run) override {
-    gradients(run.n);
+    gradients(run);
     if (dx_ < 0) return;
     const int64_t blocks = map_.blocks(), lanes = simd().lanes, plane = map_.plane();
 #pragma omp parallel for schedule(static)
@@ -102,25 +103,36 @@ class TrainingNorm : public TrainingOp {
         std::fill_n(dxp_ + i * plane, plane, 0.0F);
         continue;
       }
-      const int64_t k = i % blocks * lanes;
+      const int64_t k = i % blocks * lanes, pixels = counted(run, i / blocks);
+      std::fill(dxp_ + i * plane + pixels * lanes, dxp_ + (i + 1) * plane, 0.0F);
       simd().affine_backward(x_ + i * plane, dyp_ + i * plane, dy2p_ == nullptr ? nullptr : dy2p_ + i * plane,
-                             dxp_ + i * plane, map_.pixels(), scale_ + k, shift_ + k, a_ + k, b_ + k, c_ + k, act_);
+                             dxp_ + i * plane, pixels, scale_ + k, shift_ + k, a_ + k, b_ + k, c_ + k, act_);
     }
   }
 
  private:
+  // Pixels of a sample that the statistics count: all but a text's padding.
+  int64_t counted(const Run& run, int64_t s) const { return positions_.some() ? positions_.of(run, s) : map_.pixels(); }
+
+  double count_of(const Run& run) const {
+    int64_t count = 0;
+    for (int64_t s = 0; s < run.n; ++s) count += counted(run, s);
+    return static_cast<double>(std::max<int64_t>(count, 1));
+  }
+
   template <class Row>
-  void over_rows(int64_t n, Row row) {
+  void over_rows(const Run& run, Row row) {
     std::fill(first_.begin(), first_.end(), 0.0);
     std::fill(second_.begin(), second_.end(), 0.0);
     const int64_t blocks = map_.blocks(), lanes = simd().lanes;
 #pragma omp parallel for schedule(static)
     for (int64_t g = 0; g < kGroups; ++g) {
-      const GroupRange range = group_range(n, g);
+      const GroupRange range = group_range(run.n, g);
       for (int64_t s = range.begin; s < range.end; ++s) {
         for (int64_t b = 0; b < blocks; ++b) {
           const int64_t sums = g * channels_ + b * lanes;
-          row(s * map_.sample() + b * map_.plane(), b * lanes, first_.data() + sums, second_.data() + sums);
+          row(s * map_.sample() + b * map_.plane(), counted(run, s), b * lanes, first_.data() + sums,
+              second_.data() + sums);
         }
       }
     }
@@ -132,12 +144,12 @@ class TrainingNorm : public TrainingOp {
     return sum;
   }
 
-  void statistics(int64_t n) {
-    const double count = static_cast<double>(n * map_.pixels());
+  void statistics(const Run& run) {
+    const double count = count_of(run);
     // Sums are taken around each channel's first value: squares of a large mean would swallow a small variance.
     for (int64_t c = 0; c < channels_; ++c) a_[c] = x_[c / simd().lanes * map_.plane() + c % simd().lanes];
-    over_rows(n, [&](int64_t row, int64_t k, double* sum, double* square) {
-      simd().stats(x_ + row, map_.pixels(), a_ + k, sum, square);
+    over_rows(run, [&](int64_t row, int64_t pixels, int64_t k, double* sum, double* square) {
+      simd().stats(x_ + row, pixels, a_ + k, sum, square);
     });
     for (int64_t c = 0; c < channels_; ++c) {
       const double shifted = total(first_, c) / count;
@@ -152,12 +164,12 @@ class TrainingNorm : public TrainingOp {
     }
   }
 
-  void gradients(int64_t n) {
-    over_rows(n, [&](int64_t row, int64_t k, double* sum, double* product) {
-      simd().affine_reduce(x_ + row, dyp_ + row, dy2p_ == nullptr ? nullptr : dy2p_ + row, map_.pixels(), scale_ + k,
+  void gradients(const Run& run) {
+    over_rows(run, [&](int64_t row, int64_t pixels, int64_t k, double* sum, double* product) {
+      simd().affine_reduce(x_ + row, dyp_ + row, dy2p_ == nullptr ? nullptr : dy2p_ + row, pixels, scale_ + k,
                            shift_ + k, mean_ + k, act_, sum, product);
     });
-    const double count = static_cast<double>(n * map_.pixels());
+    const double count = count_of(run);
     for (int64_t c = 0; c < channels_; ++c) {
       const double sum = total(first_, c), product = total(second_, c);
       const double inverse = static_cast<double>(inverse_[c]), mean = static_cast<double>(mean_[c]);
@@ -171,6 +183,7 @@ class TrainingNorm : public TrainingOp {
   }
 
   Map map_;
+  Positions positions_;
   int64_t batch_, channels_ = 0;
   Act act_;
   float epsilon_, keep_;

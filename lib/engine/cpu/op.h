@@ -14,8 +14,9 @@ namespace lepton::cpu {
 // What changes from call to call.
 struct Run {
   const Batch* batch = nullptr;
-  int64_t n = 0;     // samples in this call
-  int64_t step = 0;  // names dropout's random numbers
+  int64_t n = 0;                     // samples in this call
+  int64_t step = 0;                  // names dropout's random numbers
+  const int64_t* lengths = nullptr;  // texts: tokens of each sample up to its padding, 0 from n on
 };
 
 // Buffers are those of a plan compiled for `batch` samples. Operations with sample-wise results write zeros for the

@@ -19,12 +19,12 @@ int64_t square_of_largest(int64_t rows, int64_t columns) { return std::min(rows,
 
 Optimizer::Optimizer(const OptimizerSpec& spec, Parameters& parameters) : spec_(spec), parameters_(parameters) {
   if (spec.kind == OptimizerKind::adamw) {
-    states_.push_back({".m", AlignedFloats(parameters.total)});
-    states_.push_back({".v", AlignedFloats(parameters.total)});
+    states_.push_back({".m", AlignedFloats(parameters.whole)});
+    states_.push_back({".v", AlignedFloats(parameters.whole)});
   } else {
-    states_.push_back({".momentum", AlignedFloats(parameters.total)});
+    states_.push_back({".momentum", AlignedFloats(parameters.whole)});
   }
-  if (spec.ema > 0) ema_ = AlignedFloats(parameters.total);
+  if (spec.ema > 0) ema_ = AlignedFloats(parameters.whole);
   int64_t work = 0;
   for (size_t i = 0; i < parameters.slots.size(); ++i) {
     const Slot& slot = parameters.slots[i];
@@ -41,10 +41,8 @@ Optimizer::Optimizer(const OptimizerSpec& spec, Parameters& parameters) : spec_(
   for (Matrix& m : matrices_) {
     const Slot& slot = parameters.slots[m.slot];
     if (!slot.packing.conv) continue;
-    const Shape& s = slot.parameter.shape;
     m.inner_gradient = dnnl::memory(*slot.packing.conv, dnnl_engine(), parameters.gradient(slot));
-    m.plain = dnnl::memory({{s[3], s[2], s[0], s[1]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::hwio},
-                           dnnl_engine(), work_.data());
+    m.plain = dnnl::memory(plain_conv(*slot.packing.conv), dnnl_engine(), work_.data());
     m.out = dnnl::reorder(m.inner_gradient, m.plain);
     m.in = dnnl::reorder(m.plain, m.inner_gradient);
   }
@@ -54,17 +52,27 @@ double Optimizer::gradient_norm() const {
   double total = 0;
   for (const Slot& slot : parameters_.slots) {
     if (!slot.parameter.trainable) continue;
-    const float* gradient = parameters_.gradient(slot);
-    const int64_t chunks = (slot.packing.size + kChunk - 1) / kChunk;
-    partial_.assign(static_cast<size_t>(chunks), 0.0);
-#pragma omp parallel for schedule(static)
-    for (int64_t c = 0; c < chunks; ++c) {
-      const int64_t floats = std::min(kChunk, slot.packing.size - c * kChunk);
-      partial_[static_cast<size_t>(c)] = simd().square_sum(gradient + c * kChunk, floats / simd().lanes);
+    if (!Parameters::is_table(slot)) {
+      total += square_sum(parameters_.gradient(slot), slot.packing.size);
+      continue;
     }
-    for (const double part : partial_) total += part;
+    const TableGradient& table = parameters_.table;
+    total += square_sum(table.rows.data(), static_cast<int64_t>(table.tokens.size()) * table.width);
   }
   return std::sqrt(total);
+}
+
+double Optimizer::square_sum(const float* values, int64_t count) const {
+  const int64_t chunks = (count + kChunk - 1) / kChunk;
+  partial_.assign(static_cast<size_t>(chunks), 0.0);
+#pragma omp parallel for schedule(static)
+  for (int64_t c = 0; c < chunks; ++c) {
+    const int64_t floats = std::min(kChunk, count - c * kChunk);
+    partial_[static_cast<size_t>(c)] = simd().square_sum(values + c * kChunk, floats / simd().lanes);
+  }
+  double total = 0;
+  for (const double part : partial_) total += part;
+  return total;
 }
 
 void Optimizer::update(const StepSettings& settings, float factor) {
@@ -77,7 +85,13 @@ void Optimizer::update(const StepSettings& settings, float factor) {
   for (Matrix& m : matrices_) muon(m, settings.rates[m.slot], settings.decays[m.slot], factor);
   for (size_t i = 0; i < count; ++i) {
     const Slot& slot = parameters_.slots[i];
-    if (slot.parameter.trainable && !matrix(slot)) elementwise(slot, i, settings, factor);
+    if (!slot.parameter.trainable || matrix(slot)) continue;
+    const Rule rule = rule_of(settings.rates[i], settings.decays[i], factor);
+    if (Parameters::is_table(slot)) {
+      table(slot, rule);
+    } else {
+      elementwise(slot, rule);
+    }
   }
   if (spec_.ema <= 0) return;
   const int64_t chunks = (parameters_.total + kChunk - 1) / kChunk;
@@ -88,26 +102,47 @@ void Optimizer::update(const StepSettings& settings, float factor) {
   }
 }
 
-void Optimizer::elementwise(const Slot& slot, size_t index, const StepSettings& settings, float factor) {
-  const float rate = settings.rates[index], decay = settings.decays[index];
-  const float momentum = spec_.kind == OptimizerKind::muon ? spec_.other_momentum : spec_.momentum;
-  const bool nesterov = spec_.kind == OptimizerKind::muon || spec_.nesterov;
-  const auto c1 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta1), steps_));
-  const auto c2 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta2), steps_));
+Optimizer::Rule Optimizer::rule_of(float rate, float decay, float factor) const {
+  const bool muon = spec_.kind == OptimizerKind::muon;
+  return {rate,
+          decay,
+          factor,
+          muon ? spec_.other_momentum : spec_.momentum,
+          muon || spec_.nesterov,
+          static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta1), steps_)),
+          static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta2), steps_))};
+}
+
+// `floats` consecutive values from `at` on in the flat buffers, with gradient g.
+void Optimizer::take(int64_t at, const float* g, int64_t floats, const Rule& rule) {
+  const int64_t rows = floats / simd().lanes;
+  float *w = parameters_.values.data() + at, *first = states_[0].flat.data() + at;
+  if (spec_.kind == OptimizerKind::adamw) {
+    simd().adamw(w, g, first, states_[1].flat.data() + at, rows, rule.rate, rule.decay, spec_.beta1, spec_.beta2,
+                 spec_.epsilon, rule.c1, rule.c2, rule.factor);
+  } else {
+    simd().sgd(w, g, first, rows, rule.rate, rule.decay, rule.momentum, rule.nesterov, rule.factor);
+  }
+}
+
+void Optimizer::elementwise(const Slot& slot, const Rule& rule) {
   const int64_t chunks = (slot.packing.size + kChunk - 1) / kChunk;
 #pragma omp parallel for schedule(static) if (chunks > 1)
   for (int64_t c = 0; c < chunks; ++c) {
     const int64_t at = slot.offset + c * kChunk;
-    const int64_t rows = std::min(kChunk, slot.packing.size - c * kChunk) / simd().lanes;
-    float* w = parameters_.values.data() + at;
-    const float* g = parameters_.gradients.data() + at;
-    float* first = states_[0].flat.data() + at;
-    if (spec_.kind == OptimizerKind::adamw) {
-      simd().adamw(w, g, first, states_[1].flat.data() + at, rows, rate, decay, spec_.beta1, spec_.beta2, spec_.epsilon,
-                   c1, c2, factor);
-    } else {
-      simd().sgd(w, g, first, rows, rate, decay, momentum, nesterov, factor);
-    }
+    take(at, parameters_.gradients.data() + at, std::min(kChunk, slot.packing.size - c * kChunk), rule);
+  }
+}
+
+void Optimizer::table(const Slot& slot, const Rule& rule) {
+  const TableGradient& gradient = parameters_.table;
+  const auto rows = static_cast<int64_t>(gradient.tokens.size());
+#pragma omp parallel for schedule(static)
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t at = slot.offset + gradient.tokens[static_cast<size_t>(r)] * gradient.width;
+    take(at, gradient.rows.data() + r * gradient.width, gradient.width, rule);
+    if (spec_.ema <= 0) continue;
+    simd().average(ema_.data() + at, parameters_.values.data() + at, gradient.width / simd().lanes, spec_.ema);
   }
 }
 

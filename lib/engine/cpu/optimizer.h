@@ -33,7 +33,17 @@ class Optimizer {
     dnnl::memory inner_gradient, plain;
   };
   bool matrix(const Slot& slot) const { return spec_.kind == OptimizerKind::muon && slot.ref.matrix; }
-  void elementwise(const Slot& slot, size_t index, const StepSettings& settings, float factor);
+  // What one step does to one parameter.
+  struct Rule {
+    float rate, decay, factor, momentum;
+    bool nesterov;
+    float c1, c2;  // AdamW's bias corrections
+  };
+  Rule rule_of(float rate, float decay, float factor) const;
+  void take(int64_t at, const float* g, int64_t floats, const Rule& rule);
+  void elementwise(const Slot& slot, const Rule& rule);
+  void table(const Slot& slot, const Rule& rule);  // the rows that occur, and their averages
+  double square_sum(const float* values, int64_t count) const;
   void muon(Matrix& m, float rate, float decay, float factor);
 
   OptimizerSpec spec_;

@@ -9,10 +9,6 @@ namespace {
 
 int64_t rounded(int64_t count) { return (count + 15) / 16 * 16; }
 
-dnnl::memory::desc plain_conv(const Shape& s) {
-  return {{s[3], s[2], s[0], s[1]}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::hwio};
-}
-
 void reorder(const dnnl::memory::desc& from_desc, const float* from, const dnnl::memory::desc& to_desc, float* to) {
   dnnl::memory source(from_desc, dnnl_engine(), const_cast<float*>(from));  // oneDNN's handles know no const
   dnnl::memory target(to_desc, dnnl_engine(), to);
@@ -23,6 +19,10 @@ void reorder(const dnnl::memory::desc& from_desc, const float* from, const dnnl:
 int64_t dense_row(const Map& map, int64_t row) { return map.place(row / map.c, row % map.c); }
 
 }  // namespace
+
+dnnl::memory::desc plain_conv(const dnnl::memory::desc& inner) {
+  return {inner.dims(), dnnl::memory::data_type::f32, dnnl::memory::format_tag::hwio};
+}
 
 const dnnl::engine& dnnl_engine() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -44,9 +44,11 @@ Packing pack_dense(const Map& input, int64_t outputs) {
   return {rounded(input.sample() * padded_channels(outputs)), std::nullopt, input};
 }
 
+Packing pack_table(const Shape& table) { return pack_dense({1, 1, table[0]}, table[1]); }
+
 void pack(const Packing& packing, const Shape& shape, const float* plain, float* inner) {
   std::fill_n(inner, packing.size, 0.0F);
-  if (packing.conv) return reorder(plain_conv(shape), plain, *packing.conv, inner);
+  if (packing.conv) return reorder(plain_conv(*packing.conv), plain, *packing.conv, inner);
   if (shape.rank() == 1) return static_cast<void>(std::copy_n(plain, shape[0], inner));
   const int64_t stride = padded_channels(shape[1]);
   for (int64_t row = 0; row < shape[0]; ++row) {
@@ -55,7 +57,7 @@ void pack(const Packing& packing, const Shape& shape, const float* plain, float*
 }
 
 void unpack(const Packing& packing, const Shape& shape, const float* inner, float* plain) {
-  if (packing.conv) return reorder(*packing.conv, inner, plain_conv(shape), plain);
+  if (packing.conv) return reorder(*packing.conv, inner, plain_conv(*packing.conv), plain);
   if (shape.rank() == 1) return static_cast<void>(std::copy_n(inner, shape[0], plain));
   const int64_t stride = padded_channels(shape[1]);
   for (int64_t row = 0; row < shape[0]; ++row) {
@@ -82,10 +84,17 @@ void Parameters::allocate() {
   total = 0;
   for (Slot& slot : slots) {
     if (slot.packing.size == 0) fail(Exit::bug, "cpu: {} has no layout", slot.ref.name);
+    if (is_table(slot)) continue;
     slot.offset = total;
     total += slot.packing.size;
   }
-  values = AlignedFloats(total);
+  whole = total;
+  for (Slot& slot : slots) {
+    if (!is_table(slot)) continue;
+    slot.offset = whole;
+    whole += slot.packing.size;
+  }
+  values = AlignedFloats(whole);
   gradients = AlignedFloats(total);
 }
 

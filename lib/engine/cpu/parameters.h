@@ -22,9 +22,12 @@ struct Packing {
   std::optional<dnnl::memory::desc> conv;  // kernels of convolutions
   Map input;                               // dense: rows follow this map's blocked order
 };
+// HWIO of a kernel whose inner form this is.
+dnnl::memory::desc plain_conv(const dnnl::memory::desc& inner);
 Packing pack_vector(int64_t channels);
 Packing pack_conv(const dnnl::memory::desc& inner);
 Packing pack_dense(const Map& input, int64_t outputs);
+Packing pack_table(const Shape& table);
 
 void pack(const Packing& packing, const Shape& shape, const float* plain, float* inner);
 void unpack(const Packing& packing, const Shape& shape, const float* inner, float* plain);
@@ -35,6 +38,13 @@ struct Slot {
   Parameter parameter;
   Packing packing;
   int64_t offset = 0;  // into each flat buffer
+};
+
+// The gradient of a table: of the rows that occur in the batch, and of no other.
+struct TableGradient {
+  std::vector<int32_t> tokens;  // distinct, in order of their first place in the batch
+  int64_t width = 0;            // floats of a row, padding included
+  AlignedFloats rows;           // [as many as can occur, width]
 };
 
 class Parameters {
@@ -50,9 +60,14 @@ class Parameters {
   NamedTensor plain(const Slot& slot, const AlignedFloats& flat, const std::string& suffix) const;
   void set_plain(const Slot& slot, const AlignedFloats& flat, const NamedTensor& tensor) const;
 
+  // Tables are a first layer's, so that there is at most one.
+  static bool is_table(const Slot& slot) { return slot.parameter.role == Role::table; }
+
   std::vector<Slot> slots;
-  AlignedFloats values, gradients;
-  int64_t total = 0;  // floats in each flat buffer
+  AlignedFloats values, gradients;  // values: tables stand behind `total`, and have no place among the gradients
+  TableGradient table;
+  int64_t total = 0;  // floats of what is updated as a whole, in each flat buffer
+  int64_t whole = 0;  // the same with tables
 };
 
 }  // namespace lepton::cpu

@@ -24,6 +24,7 @@ class InferencePlan {
   void build(const Graph& graph, const EngineOptions& options, const Step& step, std::vector<Value>& values,
              const ParameterSet& parameters);
 
+  Texts texts_;
   Arena arena_;
   std::vector<std::unique_ptr<Op>> ops_;
   Value target_;
@@ -34,7 +35,7 @@ class TrainingPlan {
  public:
   TrainingPlan(const Graph& graph, const EngineOptions& options, Parameters& parameters);
   // Forward and backward; gradients end up in the parameters' flat buffer, times factor (see Loss).
-  LossResult run(const Run& run, float smoothing, double factor, Times* forward = nullptr, Times* backward = nullptr);
+  LossResult run(Run run, float smoothing, double factor, Times* forward = nullptr, Times* backward = nullptr);
   void commit();  // running statistics take in those of the last run
   int64_t bytes() const { return arena_.bytes(); }
   std::string describe(const Graph& graph) const;
@@ -56,6 +57,7 @@ class TrainingPlan {
   const Graph& graph_;
   const EngineOptions& options_;
   Parameters& parameters_;
+  Texts texts_;
   Arena arena_;
   Lowered lowered_;
   std::vector<Value> values_;

@@ -8,7 +8,7 @@ namespace lepton::cpu {
 
 InferencePlan::InferencePlan(const Graph& graph, const EngineOptions& options, NodeId target,
                              const ParameterSet& parameters)
-    : batch_(options.batch) {
+    : texts_(graph, options.batch), batch_(options.batch) {
   const Lowered lowered = lower(graph, target, false);
   std::vector<Value> values;
   for (const LoweredValue& v : lowered.values) {
@@ -31,13 +31,20 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
   const Node& node = graph.nodes[static_cast<size_t>(step.node)];
   const Value& out = values[static_cast<size_t>(step.out)];
   if (step.kind == StepKind::input) {
-    ops_.push_back(make_input(options, graph.input, out));
+    ops_.push_back(graph.tokens > 0 ? make_token_input(options, graph.input[0], out)
+                                    : make_input(options, graph.input, out));
     return;
   }
   const Value& in = values[static_cast<size_t>(step.in)];
   const Value* skip = step.skip < 0 ? nullptr : &values[static_cast<size_t>(step.skip)];
   const int64_t batch = options.batch;
   switch (step.kind) {
+    case StepKind::embed:
+      ops_.push_back(make_inference_embed(step, node, batch, in, out, parameters));
+      return;
+    case StepKind::mask:
+      ops_.push_back(make_mask(step, node, batch, in, out));
+      return;
     case StepKind::conv: {
       const ConvSpec spec{in.map, out.map, in.planar, node.attributes, batch, true, step.act};
       ops_.push_back(make_inference_conv(spec, graph, step, in, out, arena_, parameters));
@@ -51,11 +58,15 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
       return;
     case StepKind::maxpool:
     case StepKind::avgpool:
-      ops_.push_back(make_pool(step, node, batch, false, false, in, out, arena_));
+      ops_.push_back(make_pool(step, node, graph.nodes[static_cast<size_t>(node.inputs[0])], batch, false, false, in,
+                               out, arena_));
       return;
     case StepKind::add:
       if (skip == nullptr) fail(Exit::bug, "cpu: an addition of one value");
       ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
+      return;
+    case StepKind::concat:
+      ops_.push_back(make_concat(step, batch, inputs_of(step, values), out));
       return;
     case StepKind::scale:
       ops_.push_back(make_scale(step, node.attributes.factor, batch, in, out));
@@ -72,7 +83,7 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
 }
 
 void InferencePlan::run(const Batch& batch, std::span<float> values, Times* times) {
-  const Run run{&batch, batch.n, 0};
+  const Run run{&batch, batch.n, 0, texts_.read(batch)};
   for (auto& op : ops_) {
     const auto begun = std::chrono::steady_clock::now();
     op->forward(run);

@@ -7,7 +7,11 @@
 namespace lepton::cpu {
 
 TrainingPlan::TrainingPlan(const Graph& graph, const EngineOptions& options, Parameters& parameters)
-    : graph_(graph), options_(options), parameters_(parameters), lowered_(lower(graph, graph.output(), true)) {
+    : graph_(graph),
+      options_(options),
+      parameters_(parameters),
+      texts_(graph, options.batch),
+      lowered_(lower(graph, graph.output(), true)) {
   add_values();
   for (size_t i = 0; i < lowered_.steps.size(); ++i) add_forward(i);
   Value& logits = values_[static_cast<size_t>(lowered_.steps.back().out)];
@@ -34,8 +38,9 @@ void TrainingPlan::add_values() {
     values_.push_back(std::move(value));
   }
   for (const Step& step : lowered_.steps) {
-    const auto needs = [&](int value) { return value >= 0 && values_[static_cast<size_t>(value)].needs_gradient; };
-    values_[static_cast<size_t>(step.out)].needs_gradient = trains(step) || needs(step.in) || needs(step.skip);
+    bool needs = trains(step);
+    step.over_inputs([&](int value) { needs = needs || values_[static_cast<size_t>(value)].needs_gradient; });
+    values_[static_cast<size_t>(step.out)].needs_gradient = needs;
   }
 }
 
@@ -44,7 +49,7 @@ bool TrainingPlan::masked_by_pool(const Step& conv) const {
   if (conv.kind != StepKind::conv || conv.act != Act::relu) return false;
   int readers = 0, pools = 0;
   for (const Step& step : lowered_.steps) {
-    readers += (step.in == conv.out) + (step.skip == conv.out);
+    step.over_inputs([&](int value) { readers += value == conv.out; });
     pools += step.in == conv.out && step.kind == StepKind::maxpool;
   }
   return readers == 1 && pools == 1;
@@ -56,12 +61,19 @@ void TrainingPlan::add_forward(size_t index) {
   const Value& out = values_[static_cast<size_t>(step.out)];
   const int64_t batch = options_.batch;
   if (step.kind == StepKind::input) {
-    ops_.push_back(make_input(options_, graph_.input, out));
+    ops_.push_back(graph_.tokens > 0 ? make_token_input(options_, graph_.input[0], out)
+                                     : make_input(options_, graph_.input, out));
     return;
   }
   const Value& in = values_[static_cast<size_t>(step.in)];
   const Value* skip = step.skip < 0 ? nullptr : &values_[static_cast<size_t>(step.skip)];
   switch (step.kind) {
+    case StepKind::embed:
+      ops_.push_back(make_embed(step, node, batch, in, out, parameters_));
+      return;
+    case StepKind::mask:
+      ops_.push_back(make_mask(step, node, batch, in, out));
+      return;
     case StepKind::conv: {
       TrainingConvSpec spec{{in.map, out.map, in.planar, node.attributes, batch, node.parameters.size() > 1, step.act}};
       spec.masked = masked_by_pool(step);
@@ -78,12 +90,16 @@ void TrainingPlan::add_forward(size_t index) {
     case StepKind::avgpool: {
       const bool masked = std::any_of(lowered_.steps.begin(), lowered_.steps.end(),
                                       [&](const Step& s) { return s.out == step.in && masked_by_pool(s); });
-      ops_.push_back(make_pool(step, node, batch, true, masked, in, out, arena_));
+      ops_.push_back(make_pool(step, node, graph_.nodes[static_cast<size_t>(node.inputs[0])], batch, true, masked, in,
+                               out, arena_));
       return;
     }
     case StepKind::add:
       if (skip == nullptr) fail(Exit::bug, "cpu: an addition of one value");
       ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
+      return;
+    case StepKind::concat:
+      ops_.push_back(make_concat(step, batch, inputs_of(step, values_), out));
       return;
     case StepKind::dropout:
       ops_.push_back(make_dropout(step, node.attributes.rate, options_.seed, batch, in, out));
@@ -141,6 +157,12 @@ void TrainingPlan::add_backward(size_t index) {
   };
   if (step.skip >= 0) pass_on(step.skip);
   if (step.kind == StepKind::add) return pass_on(step.in);
+  if (step.kind == StepKind::concat) {
+    std::vector<int> parts;
+    step.over_inputs([&](int value) { parts.push_back(new_gradient(value)); });
+    static_cast<ConcatOp*>(op)->set_gradients(dy, parts);
+    return static_cast<void>(backward_.push_back({op, true}));
+  }
   const int dx = new_gradient(step.in);
   if (step.kind == StepKind::conv) {
     static_cast<TrainingConv*>(op)->add_backward(dy, dx, readers_[dy] > 1, arena_);
@@ -166,7 +188,8 @@ void TrainingPlan::touch_all() {
   }
 }
 
-LossResult TrainingPlan::run(const Run& run, float smoothing, double factor, Times* forward, Times* backward) {
+LossResult TrainingPlan::run(Run run, float smoothing, double factor, Times* forward, Times* backward) {
+  run.lengths = texts_.read(*run.batch);
   const auto timed = [](Times* times, NodeId node, auto call) {
     const auto begun = std::chrono::steady_clock::now();
     call();

@@ -118,6 +118,28 @@ class DropoutOp : public SampleOp {
   uint64_t seed_;
 };
 
+class MaskOp : public SampleOp {
+ public:
+  MaskOp(const Step& step, const Node& layer, int64_t batch, const Value& in, const Value& out)
+      : SampleOp(step.node, batch, in, out), positions_(layer) {}
+
+ private:
+  void forward_sample(const Run& run, int64_t s, const float* x, float* y) const override { copy(run, s, x, y); }
+  void backward_sample(const Run& run, int64_t s, const float*, const float* dy, float* dx) const override {
+    copy(run, s, dy, dx);
+  }
+
+  void copy(const Run& run, int64_t s, const float* from, float* to) const {
+    const int64_t valid = positions_.of(run, s) * simd().lanes, plane = from_.plane();
+    for (int64_t b = 0; b < from_.blocks(); ++b) {
+      std::copy_n(from + b * plane, valid, to + b * plane);
+      std::fill(to + b * plane + valid, to + (b + 1) * plane, 0.0F);
+    }
+  }
+
+  Positions positions_;
+};
+
 // A map to one row in H W C order.
 class FlattenOp : public SampleOp {
  public:
@@ -174,6 +196,11 @@ std::unique_ptr<TrainingOp> make_scale(const Step& step, float factor, int64_t b
 std::unique_ptr<TrainingOp> make_dropout(const Step& step, float rate, uint64_t seed, int64_t batch, const Value& in,
                                          const Value& out) {
   return std::make_unique<DropoutOp>(step, rate, seed, batch, in, out);
+}
+
+std::unique_ptr<TrainingOp> make_mask(const Step& step, const Node& node, int64_t batch, const Value& in,
+                                      const Value& out) {
+  return std::make_unique<MaskOp>(step, node, batch, in, out);
 }
 
 std::unique_ptr<TrainingOp> make_flatten(const Step& step, int64_t batch, const Value& in, const Value& out) {

@@ -15,9 +15,12 @@ PoolShape pool_shape(const Node& node, const Map& in, const Map& out) {
 
 class Pool : public TrainingOp {
  public:
-  Pool(const Step& step, const Node& layer, int64_t batch, bool training, bool masked, const Value& in,
-       const Value& out, Arena& arena)
+  Pool(const Step& step, const Node& layer, const Node& from, int64_t batch, bool training, bool masked,
+       const Value& in, const Value& out, Arena& arena)
       : shape_(pool_shape(layer, in.map, out.map)),
+        positions_(from),
+        text_(positions_.some() && layer.shape.rank() == 1),
+        blocks_(in.map.blocks()),
         max_(step.kind == StepKind::maxpool),
         masked_(masked),
         planes_(batch * in.map.blocks()),
@@ -43,7 +46,7 @@ class Pool : public TrainingOp {
 
   void bind(const Arena& arena) override { arena_ = &arena; }
 
-  void forward(const Run&) override {
+  void forward(const Run& run) override {
     const float* x = arena_->at(in_);
     float* y = arena_->at(out_);
     int32_t* index = index_ < 0 ? nullptr : reinterpret_cast<int32_t*>(arena_->at(index_));
@@ -51,15 +54,18 @@ class Pool : public TrainingOp {
     for (int64_t p = 0; p < planes_; ++p) {
       const float* from = x + p * in_plane_;
       float* to = y + p * out_plane_;
-      if (max_) {
-        simd().maxpool(from, to, index == nullptr ? nullptr : index + p * out_plane_, shape_);
+      const PoolShape shape = shape_of(run, p);
+      if (shape.h == 0) {
+        std::fill_n(to, out_plane_, 0.0F);
+      } else if (max_) {
+        simd().maxpool(from, to, index == nullptr ? nullptr : index + p * out_plane_, shape);
       } else {
-        simd().avgpool(from, to, shape_);
+        simd().avgpool(from, to, shape);
       }
     }
   }
 
-  void backward(const Run&) override {
+  void backward(const Run& run) override {
     const float *dy = arena_->at(dy_), *relu = masked_ ? arena_->at(out_) : nullptr;
     float* dx = arena_->at(dx_);
     const int32_t* index = index_ < 0 ? nullptr : reinterpret_cast<const int32_t*>(arena_->at(index_));
@@ -67,17 +73,30 @@ class Pool : public TrainingOp {
     for (int64_t p = 0; p < planes_; ++p) {
       const float* from = dy + p * out_plane_;
       float* to = dx + p * in_plane_;
+      const PoolShape shape = shape_of(run, p);
+      if (text_) std::fill(to + shape.h * simd().lanes, to + in_plane_, 0.0F);
+      if (shape.h == 0) continue;
       if (max_) {
         simd().maxpool_backward(from, relu == nullptr ? nullptr : relu + p * out_plane_, index + p * out_plane_, to,
-                                shape_);
+                                shape);
       } else {
-        simd().avgpool_backward(from, to, shape_);
+        simd().avgpool_backward(from, to, shape);
       }
     }
   }
 
  private:
+  // Of a text only what it holds is pooled, which may be nothing.
+  PoolShape shape_of(const Run& run, int64_t plane) const {
+    if (!text_) return shape_;
+    const int64_t valid = positions_.of(run, plane / blocks_);
+    return {valid, 1, 1, 1, valid, 1, valid, 1, 0, 0};
+  }
+
   PoolShape shape_;
+  Positions positions_;
+  bool text_;  // a whole text is pooled
+  int64_t blocks_;
   bool max_, masked_;
   int64_t planes_, in_plane_, out_plane_;
   int in_, out_, index_ = -1, dy_ = -1, dx_ = -1;
@@ -86,9 +105,9 @@ class Pool : public TrainingOp {
 
 }  // namespace
 
-std::unique_ptr<TrainingOp> make_pool(const Step& step, const Node& node, int64_t batch, bool training, bool masked,
-                                      const Value& in, const Value& out, Arena& arena) {
-  return std::make_unique<Pool>(step, node, batch, training, masked, in, out, arena);
+std::unique_ptr<TrainingOp> make_pool(const Step& step, const Node& node, const Node& from, int64_t batch,
+                                      bool training, bool masked, const Value& in, const Value& out, Arena& arena) {
+  return std::make_unique<Pool>(step, node, from, batch, training, masked, in, out, arena);
 }
 
 }  // namespace lepton::cpu

@@ -1,4 +1,5 @@
 // The reference engine: the oracle of the tests. Every layer by itself, every value kept, double precision.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -13,6 +14,7 @@
 #include "kernels/norm.h"
 #include "kernels/optimizer.h"
 #include "kernels/reduce.h"
+#include "kernels/sequence.h"
 
 namespace lepton {
 namespace reference {
@@ -27,6 +29,9 @@ class ReferenceEngine : public Engine {
       fail(Exit::device, "reference: computes in double precision only; use --precision fp32");
     }
     const auto channels = static_cast<size_t>(graph.input[graph.input.rank() - 1]);
+    if (graph.tokens > 0 && !(options.mean.empty() && options.std.empty())) {
+      fail(Exit::mismatch, "reference: tokens have no mean and no standard deviation");
+    }
     for (const auto& [values, what] : {std::pair(&options_.mean, "means"), {&options_.std, "standard deviations"}}) {
       if (!values->empty() && values->size() != channels) {
         fail(Exit::mismatch, "reference: {} {} for {} channels", values->size(), what, channels);
@@ -142,24 +147,30 @@ class ReferenceEngine : public Engine {
   void node_forward(NodeId id, const Batch& batch, bool training, int64_t step) {
     const Node& node = at(id);
     Values& y = values_[index(id)];
-    if (node.kind == LayerKind::input) return input(batch, y);
+    if (node.kind == LayerKind::input) return graph_.tokens > 0 ? tokens(batch, y) : input(batch, y);
     const Values& x = values_[index(node.inputs[0])];
     const Shape& in = at(node.inputs[0]).shape;
     switch (node.kind) {
       case LayerKind::input:
         return;
+      case LayerKind::embed:
+        return embed_forward(batch.tokens, value(id, Role::table), y);
       case LayerKind::conv:
         return conv_forward(node, in, batch.n, x, value(id, Role::kernel), bias(id), y);
       case LayerKind::dense:
         return dense_forward(batch.n, x, value(id, Role::kernel), bias(id), y);
-      case LayerKind::maxpool:
-      case LayerKind::avgpool:
       case LayerKind::globalmax:
       case LayerKind::globalavg:
+        if (at(node.inputs[0]).token_stride > 0) {
+          return text_pool_forward(node.kind, valid_positions(at(node.inputs[0])), in[2], x, y);
+        }
+        [[fallthrough]];
+      case LayerKind::maxpool:
+      case LayerKind::avgpool:
         return pool_forward(node, in, batch.n, x, y);
       case LayerKind::batchnorm:
-        moments_[index(id)] =
-            training ? moments(x, in[in.rank() - 1]) : Moments{value(id, Role::mean), value(id, Role::variance)};
+        moments_[index(id)] = training ? moments(x, counted_rows(node, batch.n), in[in.rank() - 1])
+                                       : Moments{value(id, Role::mean), value(id, Role::variance)};
         return norm_forward(static_cast<double>(node.attributes.epsilon), moments_[index(id)], value(id, Role::gamma),
                             value(id, Role::beta), x, y);
       case LayerKind::relu:
@@ -171,6 +182,10 @@ class ReferenceEngine : public Engine {
       case LayerKind::add:
         for (size_t i = 0; i < y.size(); ++i) y[i] = x[i] + values_[index(node.inputs[1])][i];
         return;
+      case LayerKind::concat:
+        return concat_forward(rows_of(node, batch.n), inputs_of(node), y);
+      case LayerKind::mask:
+        return mask_forward(valid_positions(node), in[2], x, y);
       case LayerKind::flatten:
         y = x;
         return;
@@ -190,21 +205,30 @@ class ReferenceEngine : public Engine {
     switch (node.kind) {
       case LayerKind::input:
         return;
+      case LayerKind::embed:
+        embed_backward(tokens_, dy, gradient(id, Role::table));
+        parameters_.find(id, Role::table)->tokens = tokens_;
+        return;
       case LayerKind::conv:
         conv_backward(node, in, n, x, value(id, Role::kernel), dy, dx, gradient(id, Role::kernel));
         break;
       case LayerKind::dense:
         dense_backward(n, x, value(id, Role::kernel), dy, dx, gradient(id, Role::kernel));
         break;
-      case LayerKind::maxpool:
-      case LayerKind::avgpool:
       case LayerKind::globalmax:
       case LayerKind::globalavg:
+        if (at(node.inputs[0]).token_stride > 0) {
+          text_pool_backward(node.kind, valid_positions(at(node.inputs[0])), in[2], x, dy, dx);
+          break;
+        }
+        [[fallthrough]];
+      case LayerKind::maxpool:
+      case LayerKind::avgpool:
         pool_backward(node, in, n, x, dy, dx);
         break;
       case LayerKind::batchnorm:
-        norm_backward(static_cast<double>(node.attributes.epsilon), moments_[index(id)], value(id, Role::gamma), x, dy,
-                      dx, gradient(id, Role::gamma), gradient(id, Role::beta));
+        norm_backward(static_cast<double>(node.attributes.epsilon), moments_[index(id)], value(id, Role::gamma),
+                      counted_rows(node, n), x, dy, dx, gradient(id, Role::gamma), gradient(id, Role::beta));
         break;
       case LayerKind::relu:
       case LayerKind::gelu:
@@ -219,6 +243,11 @@ class ReferenceEngine : public Engine {
         add_to(node.inputs[1], dy);
         dx = dy;
         break;
+      case LayerKind::concat:
+        return concat_gradients(node, n, dy);
+      case LayerKind::mask:
+        mask_forward(valid_positions(node), in[2], dy, dx);
+        break;
       case LayerKind::flatten:
         dx = dy;
         break;
@@ -230,8 +259,57 @@ class ReferenceEngine : public Engine {
     add_to(node.inputs[0], dx);
   }
 
+  // Of each sample, positions of the node's output that are no padding.
+  Counts valid_positions(const Node& node) const {
+    Counts valid;
+    for (const int64_t length : lengths_) {
+      valid.push_back(kernels::valid_positions(length, node.token_stride, node.shape[0]));
+    }
+    return valid;
+  }
+
+  // Rows [samples x pixels] of the node's output that batch-norm counts: all but padding.
+  Counts counted_rows(const Node& node, int64_t n) const {
+    const int64_t rows = rows_of(node, 1);
+    const Counts valid = node.token_stride > 0 ? valid_positions(node) : Counts(static_cast<size_t>(n), rows);
+    Counts counted;
+    for (int64_t s = 0; s < n; ++s) {
+      for (int64_t row = 0; row < valid[static_cast<size_t>(s)]; ++row) counted.push_back(s * rows + row);
+    }
+    return counted;
+  }
+
+  static int64_t rows_of(const Node& node, int64_t n) { return n * node.shape.elements() / channels_of(node); }
+  static int64_t channels_of(const Node& node) { return node.shape[node.shape.rank() - 1]; }
+
+  std::vector<const Values*> inputs_of(const Node& node) const {
+    std::vector<const Values*> inputs;
+    for (const NodeId input : node.inputs) inputs.push_back(&values_[index(input)]);
+    return inputs;
+  }
+
+  void concat_gradients(const Node& node, int64_t n, const Values& dy) {
+    int64_t first = 0;
+    for (const NodeId input : node.inputs) {
+      Values dx;
+      concat_backward(rows_of(node, n), first, channels_of(at(input)), dy, dx);
+      add_to(input, dx);
+      first += channels_of(at(input));
+    }
+  }
+
   void add_to(NodeId node, const Values& dx) {
     for (size_t i = 0; i < dx.size(); ++i) gradients_[index(node)][i] += dx[i];
+  }
+
+  void tokens(const Batch& batch, Values& x) {
+    check_tokens(batch, graph_);
+    tokens_ = batch.tokens;
+    lengths_.clear();
+    for (int64_t s = 0; s < batch.n; ++s) {
+      lengths_.push_back(kernels::text_length(batch.tokens.data() + s * graph_.input[0], graph_.input[0]));
+    }
+    std::copy(batch.tokens.begin(), batch.tokens.end(), x.begin());
   }
 
   void input(const Batch& batch, Values& x) const {
@@ -248,7 +326,7 @@ class ReferenceEngine : public Engine {
     const kernels::InputPixel<double> pixel{elements / channels / width, width, channels};
     for (size_t i = 0; i < x.size(); ++i) {
       const auto place = static_cast<int64_t>(i) % elements, sample = static_cast<int64_t>(i) / elements;
-      const auto c = static_cast<size_t>(place % channels);
+      const auto c = static_cast<size_t>(place % channels);  // of the sample's last axis, whatever the network reads
       const double mean = options_.mean.empty() ? 0 : static_cast<double>(options_.mean[c]);
       const double std = options_.std.empty() ? 1 : static_cast<double>(options_.std[c]);
       if (batch.images.empty()) {
@@ -299,7 +377,7 @@ class ReferenceEngine : public Engine {
       if (node.kind != LayerKind::batchnorm) continue;
       Values &mean = parameters_.find(id, Role::mean)->value, &variance = parameters_.find(id, Role::variance)->value;
       const auto keep = static_cast<double>(node.attributes.keep);
-      const int64_t count = n * node.shape.elements() / node.shape[node.shape.rank() - 1];
+      const auto count = static_cast<int64_t>(counted_rows(node, n).size());
       for (size_t c = 0; c < mean.size(); ++c) {
         mean[c] = kernels::running(mean[c], moments_[index(id)].mean[c], keep);
         variance[c] = kernels::running(variance[c], kernels::unbiased(moments_[index(id)].variance[c], count), keep);
@@ -312,6 +390,8 @@ class ReferenceEngine : public Engine {
   Parameters parameters_;
   std::vector<Values> values_, gradients_;  // of each node, [n, elements]
   std::vector<Moments> moments_;            // of each batch-norm in the latest forward pass
+  std::span<const int32_t> tokens_;         // of the batch in work
+  Counts lengths_;                          // of its texts
 };
 
 }  // namespace

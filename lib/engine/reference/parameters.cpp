@@ -129,18 +129,32 @@ void Parameters::update(const StepSettings& settings, double factor) {
     Slot& slot = slots[i];
     if (!slot.parameter.trainable) continue;
     const auto rate = static_cast<double>(settings.rates[i]), decay = static_cast<double>(settings.decays[i]);
+    const std::vector<bool> moves = moved(slot);
     if (spec_.kind == OptimizerKind::muon && slot.ref.matrix) {
       muon(slot, rate, decay, factor);
     } else {
-      elementwise(slot, rate, decay, factor);
+      elementwise(slot, moves, rate, decay, factor);
     }
     for (size_t k = 0; k < slot.average.size(); ++k) {
+      if (!moves[k]) continue;
       slot.average[k] = kernels::moving_average(slot.average[k], slot.value[k], static_cast<double>(spec_.ema));
     }
   }
 }
 
-void Parameters::elementwise(Slot& slot, double rate, double decay, double factor) const {
+// Of each value whether an update moves it: of a table only the rows of the batch's tokens, never that of padding.
+std::vector<bool> Parameters::moved(const Slot& slot) {
+  std::vector<bool> moves(slot.value.size(), slot.parameter.role != Role::table);
+  if (slot.parameter.role != Role::table) return moves;
+  const int64_t width = slot.parameter.shape[1];
+  for (const int32_t token : slot.tokens) {
+    if (token != 0) std::fill_n(moves.begin() + token * width, width, true);
+  }
+  return moves;
+}
+
+void Parameters::elementwise(Slot& slot, const std::vector<bool>& moves, double rate, double decay,
+                             double factor) const {
   if (spec_.kind == OptimizerKind::adamw) {
     const auto beta1 = static_cast<double>(spec_.beta1), beta2 = static_cast<double>(spec_.beta2);
     const kernels::AdamW<double> adamw{rate,
@@ -151,14 +165,17 @@ void Parameters::elementwise(Slot& slot, double rate, double decay, double facto
                                        factor,
                                        kernels::adam_correction(beta1, steps_),
                                        kernels::adam_correction(beta2, steps_)};
-    for (size_t i = 0; i < slot.value.size(); ++i)
-      adamw(slot.value[i], slot.gradient[i], slot.first[i], slot.second[i]);
+    for (size_t i = 0; i < slot.value.size(); ++i) {
+      if (moves[i]) adamw(slot.value[i], slot.gradient[i], slot.first[i], slot.second[i]);
+    }
     return;
   }
   const bool muon = spec_.kind == OptimizerKind::muon;
   const auto momentum = static_cast<double>(muon ? spec_.other_momentum : spec_.momentum);
   const kernels::Sgd<double> sgd{rate, decay, momentum, factor, muon || spec_.nesterov};
-  for (size_t i = 0; i < slot.value.size(); ++i) sgd(slot.value[i], slot.gradient[i], slot.momentum[i]);
+  for (size_t i = 0; i < slot.value.size(); ++i) {
+    if (moves[i]) sgd(slot.value[i], slot.gradient[i], slot.momentum[i]);
+  }
 }
 
 void Parameters::muon(Slot& slot, double rate, double decay, double factor) const {

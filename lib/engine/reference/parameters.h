@@ -1,5 +1,6 @@
 #pragma once
 // Parameters, their gradients and the optimiser's state as plain doubles.
+#include <span>
 #include <vector>
 
 #include "base/tensor.h"
@@ -14,9 +15,10 @@ struct Slot {
   ParameterRef ref;
   Parameter parameter;
   Values value, gradient;
-  Values momentum;       // sgd, muon
-  Values first, second;  // adamw
-  Values average;        // ema
+  Values momentum;                  // sgd, muon
+  Values first, second;             // adamw
+  Values average;                   // ema
+  std::span<const int32_t> tokens;  // table: those of the batch, whose rows alone an update moves
 };
 
 // In the order of parameters_of(graph), filled with zeros.
@@ -43,7 +45,8 @@ class Parameters {
     Values Slot::* values;
   };
   std::vector<State> states() const;
-  void elementwise(Slot& slot, double rate, double decay, double factor) const;
+  static std::vector<bool> moved(const Slot& slot);
+  void elementwise(Slot& slot, const std::vector<bool>& moves, double rate, double decay, double factor) const;
   void muon(Slot& slot, double rate, double decay, double factor) const;
 
   OptimizerSpec spec_;

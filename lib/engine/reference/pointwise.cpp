@@ -1,4 +1,6 @@
 // Pools, batch-norm and activations: the loops around lib/kernels.
+#include <algorithm>
+
 #include "base/error.h"
 #include "engine/reference/layers.h"
 #include "kernels/activation.h"
@@ -75,16 +77,16 @@ void pool_backward(const Node& node, const Shape& in, int64_t n, const Values& x
       });
 }
 
-Moments moments(const Values& x, int64_t channels) {
-  const int64_t rows = static_cast<int64_t>(x.size()) / channels;
-  const auto count = static_cast<double>(rows);
+Moments moments(const Values& x, const Counts& rows, int64_t channels) {
+  const auto count = static_cast<int64_t>(rows.size());
+  const auto share = static_cast<double>(std::max<int64_t>(count, 1));
   Moments result;
   for (int64_t c = 0; c < channels; ++c) {
-    const auto at = [&](int64_t row) { return x[static_cast<size_t>(row * channels + c)]; };
-    const double mean = kernels::reduce<double>(rows, at) / count;
-    const auto square = [&](int64_t row) { return (at(row) - mean) * (at(row) - mean); };
+    const auto at = [&](int64_t i) { return x[static_cast<size_t>(rows[static_cast<size_t>(i)] * channels + c)]; };
+    const double mean = kernels::reduce<double>(count, at) / share;
+    const auto square = [&](int64_t i) { return (at(i) - mean) * (at(i) - mean); };
     result.mean.push_back(mean);
-    result.variance.push_back(kernels::reduce<double>(rows, square) / count);
+    result.variance.push_back(kernels::reduce<double>(count, square) / share);
   }
   return result;
 }
@@ -99,22 +101,40 @@ void norm_forward(double epsilon, const Moments& moments, const Values& gamma, c
   }
 }
 
-void norm_backward(double epsilon, const Moments& moments, const Values& gamma, const Values& x, const Values& dy,
-                   Values& dx, Values& dgamma, Values& dbeta) {
+void norm_backward(double epsilon, const Moments& moments, const Values& gamma, const Counts& rows, const Values& x,
+                   const Values& dy, Values& dx, Values& dgamma, Values& dbeta) {
   const size_t channels = gamma.size();
-  const auto rows = static_cast<int64_t>(x.size() / channels);
-  dx.resize(x.size());
+  const auto count = static_cast<int64_t>(rows.size());
+  dx.assign(x.size(), 0);
   for (size_t c = 0; c < channels; ++c) {
     const kernels::BatchNorm<double> norm = norm_of(epsilon, moments, gamma, c);
-    const auto at = [&](int64_t row) { return static_cast<size_t>(row) * channels + c; };
-    const double sum = kernels::reduce<double>(rows, [&](int64_t r) { return dy[at(r)]; });
+    const auto at = [&](int64_t i) { return static_cast<size_t>(rows[static_cast<size_t>(i)]) * channels + c; };
+    const double sum = kernels::reduce<double>(count, [&](int64_t i) { return dy[at(i)]; });
     const double product =
-        kernels::reduce<double>(rows, [&](int64_t r) { return dy[at(r)] * norm.normalized(x[at(r)]); });
+        kernels::reduce<double>(count, [&](int64_t i) { return dy[at(i)] * norm.normalized(x[at(i)]); });
     dbeta[c] += sum;
     dgamma[c] += product;
-    for (int64_t r = 0; r < rows; ++r) {
-      dx[at(r)] = norm.gradient(x[at(r)], dy[at(r)], sum, product, static_cast<double>(rows));
+    for (int64_t i = 0; i < count; ++i) {
+      dx[at(i)] = norm.gradient(x[at(i)], dy[at(i)], sum, product, static_cast<double>(count));
     }
+  }
+}
+
+void concat_forward(int64_t rows, const std::vector<const Values*>& xs, Values& y) {
+  auto to = y.begin();
+  for (int64_t row = 0; row < rows; ++row) {
+    for (const Values* x : xs) {
+      const int64_t channels = static_cast<int64_t>(x->size()) / rows;
+      to = std::copy_n(x->begin() + row * channels, channels, to);
+    }
+  }
+}
+
+void concat_backward(int64_t rows, int64_t first, int64_t channels, const Values& dy, Values& dx) {
+  const int64_t all = static_cast<int64_t>(dy.size()) / rows;
+  dx.resize(static_cast<size_t>(rows * channels));
+  for (int64_t row = 0; row < rows; ++row) {
+    std::copy_n(dy.begin() + row * all + first, channels, dx.begin() + row * channels);
   }
 }
 
