@@ -14,6 +14,7 @@
 #include "cli/signals.h"
 #include "data/dataset.h"
 #include "data/model.h"
+#include "data/recipe.h"
 #include "io/files.h"
 #include "lepton-train-options.h"
 #include "net/layers.h"
@@ -119,7 +120,8 @@ void keep_apart(const TrainCommand& command, const std::string& checkpoint) {
 }
 
 void print_profile(const TrainOptions& options, const CommonOptions& common, const Dataset& data) {
-  const Graph graph = build_graph(options.net, data.sample_shape(), static_cast<int64_t>(data.meta().classes.size()));
+  const Graph graph = build_graph(options.net, data.sample_shape(), static_cast<int64_t>(data.meta().classes.size()),
+                                  tokens_of(data));
   EngineOptions o;
   o.threads = common.threads;
   o.training = true;
@@ -203,7 +205,7 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   const TrainOptions options = choose_options(command, common, data, initial ? &*initial : nullptr);
   if (command.summary) {
     const auto classes = static_cast<int64_t>(data.meta().classes.size());
-    print(summary_text(build_graph(options.net, data.sample_shape(), classes), options.batch));
+    print(summary_text(build_graph(options.net, data.sample_shape(), classes, tokens_of(data)), options.batch));
     return Exit::ok;
   }
   if (command.profile) return print_profile(options, common, data), Exit::ok;

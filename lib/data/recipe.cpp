@@ -20,6 +20,15 @@ std::unique_ptr<const Recipe> read_recipe(const std::string& json, const RecipeP
   refuse_recipe(fmt::format("its kind '{}' is not one this version knows", kind));
 }
 
+int64_t tokens_of(const Dataset& data) {
+  for (const Split which : {Split::train, Split::val, Split::test}) {
+    const SplitData* split = data.split(which);
+    if (split == nullptr) continue;
+    return split->type() == ElementType::i32 ? read_recipe(data.meta().recipe, data.meta().parts)->tokens() : 0;
+  }
+  return 0;
+}
+
 std::string recipe_text(const char* kind, const RecipeJson& steps) {
   return RecipeJson{{"version", 1}, {"kind", kind}, {"steps", steps}}.dump();
 }

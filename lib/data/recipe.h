@@ -66,5 +66,7 @@ class Recipe {
 
 // From /meta/recipe and the binary parts beside it. Error(mismatch) on unknown kinds, versions or steps.
 std::unique_ptr<const Recipe> read_recipe(const std::string& json, const RecipeParts& parts = {});
+// Recipe::tokens() of a dataset; 0 where its samples are no tokens.
+int64_t tokens_of(const Dataset& data);
 
 }  // namespace lepton

@@ -50,11 +50,14 @@ class TextRecords : public RecordReader {
 
 }  // namespace
 
+void check_length(size_t bytes, const TextReading& reading) {
+  if (static_cast<int64_t>(bytes) <= reading.max_bytes) return;
+  fail(Exit::bad_inputs, "is {} bytes, more than the limit of {} for a text", with_commas(static_cast<int64_t>(bytes)),
+       with_commas(reading.max_bytes));
+}
+
 std::string text_of(std::span<const uint8_t> raw, const TextReading& reading, const TextForm& form) {
-  if (std::ssize(raw) > reading.max_bytes) {
-    fail(Exit::bad_inputs, "is {} bytes, more than the limit of {} for a text", with_commas(std::ssize(raw)),
-         with_commas(reading.max_bytes));
-  }
+  check_length(raw.size(), reading);
   const std::string_view bytes(reinterpret_cast<const char*>(raw.data()), raw.size());
   std::string text;
   if (reading.documents) {

@@ -32,6 +32,8 @@ struct TextRecipe : Recipe {
   std::string differs(const Recipe& other) const override;
 };
 
+// Error(bad_inputs) for a text of so many bytes, if they are too many.
+void check_length(size_t bytes, const TextReading& reading);
 // The normalised text of a document or record. Error(bad_inputs): too long, not of its encoding, nothing but space.
 std::string text_of(std::span<const uint8_t> raw, const TextReading& reading, const TextForm& form);
 

@@ -175,6 +175,8 @@ bool TextRows::next(TextRow& row) {
   try {
     if (!(form_ == Form::csv ? next_csv(row) : next_line(row))) return false;
     check_utf8(row.text);  // JSON can spell a NUL
+    check_length(row.text.size(), reading_);
+    if (row.text.find_first_not_of(" \t\r\n") == std::string::npos) fail(Exit::bad_inputs, "holds no text");
   } catch (const Error& error) {
     if (error.status() != Exit::bad_inputs) throw;
     row.problem = error.what();

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "data/recipe.h"
 #include "metrics/metrics.h"
 #include "net/parameters.h"
 #include "predict/predictor.h"
@@ -78,7 +79,7 @@ Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
   }
   choose_samples();
   const auto classes = static_cast<int64_t>(data.meta().classes.size());
-  graph_ = build_graph(options_.net, data.sample_shape(), classes);
+  graph_ = build_graph(options_.net, data.sample_shape(), classes, tokens_of(data));
   LoaderOptions loading;
   loading.batch = options_.batch;
   loading.seed = options_.seed;
@@ -381,7 +382,7 @@ Model Run::finished_model() {
   provenance["dataset"] = data_.content_sha256();
   model.provenance = provenance.dump();
   judge_->load(model.weights);
-  add_selftest(model, *judge_, graph_, train_split_->type(), 0);
+  add_selftest(model, *judge_, graph_, train_split_->type(), graph_.tokens);
   return model;
 }
 
