@@ -114,6 +114,8 @@ class CudaEngine : public Engine {
   static EngineOptions checked(EngineOptions options) {
     if (options.batch < 1) fail(Exit::usage, "cuda: a batch of {}; at least 1 is needed", options.batch);
     if (options.precision != Precision::fp32) fail(Exit::device, "cuda: only fp32 is built; use --precision fp32");
+    if (options.loss != LossKind::cross_entropy)
+      fail(Exit::device, "cuda: loss mse is not there yet; use --device cpu");
     return options;
   }
 

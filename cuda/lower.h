@@ -52,6 +52,7 @@ std::unique_ptr<Op<P>> lower(P& policy, const Graph& graph, NodeId id, const Eng
     case LayerKind::scale:
       return std::make_unique<ScaleOp<P>>(elements, node.attributes.factor);
     case LayerKind::embed:
+    case LayerKind::dwconv:
     case LayerKind::concat:
     case LayerKind::mask:
       fail(Exit::device, "cuda: layer `{}` ({}) is not there yet; use --device cpu", kind_name(node.kind), node.name);

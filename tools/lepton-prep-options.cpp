@@ -10,7 +10,7 @@
 namespace lepton {
 
 void add_prep_options(CLI::App& app, PrepCommand& c) {
-  app.add_option("INPUT", c.inputs, "folders, archives, IDX files, CIFAR-10 batches, image files; - = stdin");
+  app.add_option("INPUT", c.inputs, "folders, archives, IDX files, CIFAR-10 batches, images, tables; - = stdin");
   app.add_option("-o,--output", c.output, "the dataset to write; - = stdout")->type_name("FILE");
 
   const char* kInputs = "Inputs";
@@ -28,15 +28,20 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   app.add_option("--class-names", c.class_names, "names of numbered classes, and the order of all, separated by commas")
       ->type_name("A,B,...")
       ->group(kInputs);
-  app.add_option("--type", c.type, "kind of the data: image or text (by content)")->type_name("KIND")->group(kInputs);
-  app.add_option("--label", c.label, "column or field of the label (label)")->type_name("NAME")->group(kInputs);
+  app.add_option("--type", c.type, "kind of the data: image, text or table (by content)")
+      ->type_name("KIND")
+      ->group(kInputs);
+  app.add_option("--label", c.label, "column of the label (label, target or class, else the last; of texts label)")
+      ->type_name("NAME")
+      ->group(kInputs);
 
   const char* kSplits = "Splits";
   app.add_option("--split", c.split, "percent of train/val/test where none are given (80/10/10)")
       ->type_name("T/V/T")
       ->group(kSplits);
-  app.add_option("--split-key", c.split_key, "keep files together whose names agree in what REGEX matches")
-      ->type_name("REGEX")
+  app.add_option("--split-key", c.split_key,
+                 "keep files together whose names agree in what REGEX matches; rows, by COLUMN")
+      ->type_name("REGEX|COLUMN")
       ->group(kSplits);
 
   const char* kImages = "Images";
@@ -48,6 +53,7 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   app.add_option("--max-pixels", c.max_pixels, "refuse larger images (100 million)")->type_name("N")->group(kImages);
 
   add_text_options(app, c.text);
+  add_table_options(app, c.table);
 
   const char* kBad = "Bad input and limits";
   app.add_option("--max-errors", c.max_errors, "bad inputs to skip before giving up: a number or a share (1%)")
@@ -125,12 +131,14 @@ std::string kind_of(const PrepCommand& command) {
   const bool listed = !command.files_from.empty() || !command.files0_from.empty();
   if (!command.type.empty()) return command.type;
   if (!command.text.column.empty() || !command.text.tokens.empty()) return "text";
-  return !listed && look_like_texts(prep_inputs(command)) ? "text" : "image";
+  if (listed) return "image";
+  const std::vector<InputSpec> inputs = prep_inputs(command);
+  return look_like_texts(inputs) ? "text" : look_like_tables(inputs) ? "table" : "image";
 }
 
 void check_prep_command(const PrepCommand& command) {
-  if (!command.type.empty() && command.type != "image" && command.type != "text")
-    fail(Exit::usage, "--type {}: expected image or text", command.type);
+  if (!command.type.empty() && command.type != "image" && command.type != "text" && command.type != "table")
+    fail(Exit::usage, "--type {}: expected image, text or table", command.type);
   const bool inputs = !command.inputs.empty() || !command.train.empty() || !command.val.empty() ||
                       !command.test.empty() || !command.files_from.empty() || !command.files0_from.empty();
   const int looks = !command.check.empty() + !command.list.empty() + !command.export_to.empty();

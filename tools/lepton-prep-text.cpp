@@ -57,7 +57,8 @@ bool is_text_tsv(const std::string& path) {
     const std::vector<std::string> fields = split(line, '\t');
     if (fields.size() != 2) return false;
     ++seen;
-    const bool words = fields[1].find(' ') != std::string::npos;
+    const bool words = fields[1].find(' ') != std::string::npos &&
+                       std::any_of(fields[1].begin(), fields[1].end(), [](unsigned char c) { return std::isalpha(c); });
     if (words || std::any_of(fields[1].begin(), fields[1].end(), [](char c) { return (c & 0x80) != 0; })) ++texts;
   }
   return texts * 2 > seen;

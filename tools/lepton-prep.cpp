@@ -1,4 +1,4 @@
-// lepton-prep: files of images in, one dataset out; also checks, counts, lists and exports datasets.
+// lepton-prep: files in, one dataset out; also checks, counts, lists and exports datasets.
 #include <sched.h>
 
 #include <algorithm>
@@ -39,20 +39,23 @@ void report_errors(const std::vector<InputError>& errors, const std::string& fil
 }
 
 // An output must be none of the files read.
-void keep_inputs(const std::vector<std::unique_ptr<Source>>& sources, const std::string& output) {
-  namespace fs = std::filesystem;
+void keep_input(const std::string& file, const std::string& output) {
   std::error_code ignored;
-  if (!fs::exists(output, ignored)) return;
-  const auto check = [&](const std::string& file) {
-    if (fs::equivalent(file, output, ignored)) fail(Exit::usage, "{}: is an input too: name another output", output);
-  };
-  const std::string name = fs::path(output).filename();
+  if (std::filesystem::equivalent(file, output, ignored)) {
+    fail(Exit::usage, "{}: is an input too: name another output", output);
+  }
+}
+
+void keep_inputs(const std::vector<std::unique_ptr<Source>>& sources, const std::string& output) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(output, ignored)) return;
+  const std::string name = std::filesystem::path(output).filename();
   for (const auto& source : sources) {
-    for (const std::string& file : source->files) check(file);
+    for (const std::string& file : source->files) keep_input(file, output);
     if (!source->items_are_files) continue;
     source->rewind();
     for (Item item; source->next(item);) {
-      if (item.id.ends_with(name)) check(source->root + item.id);
+      if (item.id.ends_with(name)) keep_input(source->root + item.id, output);
     }
   }
 }
@@ -75,10 +78,9 @@ std::vector<std::string> dependencies(const std::vector<std::unique_ptr<Source>>
 }
 
 std::string describe(const PrepResult& result) {
-  std::string text = result.sample.rank() == 1
-                         ? fmt::format("{} texts, {} classes:", with_commas(result.samples), result.classes.size())
-                         : fmt::format("{} images {}x{} {}, {} classes:", with_commas(result.samples), result.sample[1],
-                                       result.sample[0], result.sample[2] == 1 ? "gray" : "RGB", result.classes.size());
+  std::string text = fmt::format("{} {}, ", with_commas(result.samples), result.what);
+  text += result.targets > 0 ? fmt::format("{} target{}:", result.targets, result.targets == 1 ? "" : "s")
+                             : fmt::format("{} classes:", result.classes.size());
   for (size_t s = 0; s < result.in_split.size(); ++s) {
     if (result.in_split[s] > 0) text += fmt::format(" {} {}", kSplitNames[s], with_commas(result.in_split[s]));
   }
@@ -105,7 +107,7 @@ int usable_threads() {
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
-// Speaks to the user while `prepare` runs.
+// Speaks to the user while `prepare_all` runs.
 PrepResult with_progress(const PrepCommand& command, const std::function<PrepResult(const PrepHooks&)>& prepare_all) {
   std::optional<Progress> progress;
   std::string stage;
@@ -130,11 +132,18 @@ void make_dataset(const PrepCommand& command, const CommonOptions& common) {
   if (command.error_report == command.output) fail(Exit::usage, "--error-report and -o name the same file");
   std::vector<std::string> files;
   PrepResult result;
-  if (kind_of(command) == "text") {
+  const std::string kind = kind_of(command);
+  if (kind == "text") {
     const SourceLimits limits{command.max_file_bytes, command.max_members};
     result = with_progress(command, [&](const PrepHooks& hooks) {
       return prepare_texts(command.text, command.label, prep_inputs(command), limits, command.output, options, hooks,
                            files);
+    });
+  } else if (kind == "table") {
+    const std::vector<InputSpec> inputs = prep_inputs(command);
+    for (const InputSpec& input : inputs) keep_input(input.path, command.output);
+    result = with_progress(command, [&](const PrepHooks& hooks) {
+      return prepare_table(command.table, command.label, inputs, command.output, options, hooks, files);
     });
   } else {
     const std::vector<std::unique_ptr<Source>> sources = open_all(command);
@@ -151,7 +160,7 @@ void make_dataset(const PrepCommand& command, const CommonOptions& common) {
 Exit run(int argc, char** argv) {
   PrepCommand command;
   CommandLine line({.name = "lepton-prep",
-                    .summary = "Turns files of images or texts into a dataset.",
+                    .summary = "Turns files of images, texts or rows of tables into a dataset.",
                     .usage = "[options] -o OUT.h5 INPUT...",
                     .example = "lepton-prep photos/ --size 32x32 --resize crop -o photos.h5",
                     .essential = {"output", "size", "resize", "split", "split-key", "labels", "files-from",

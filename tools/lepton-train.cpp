@@ -120,8 +120,8 @@ void keep_apart(const TrainCommand& command, const std::string& checkpoint) {
 }
 
 void print_profile(const TrainOptions& options, const CommonOptions& common, const Dataset& data) {
-  const Graph graph = build_graph(options.net, data.sample_shape(), static_cast<int64_t>(data.meta().classes.size()),
-                                  tokens_of(data));
+  const Graph graph =
+      build_graph(options.net, data.sample_shape(), static_cast<int64_t>(data.meta().classes.size()), tokens_of(data));
   EngineOptions o;
   o.threads = common.threads;
   o.training = true;

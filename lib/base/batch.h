@@ -21,8 +21,9 @@ struct Batch {
   int64_t n = 0;
   std::span<const uint8_t> images;   // [n,H,W,C]
   std::span<const float> rows;       // [n,D] or [n,T,F]
-  std::span<const int32_t> tokens;   // [n,L]
+  std::span<const int32_t> tokens;   // [n,L], 0 = padding, which stands at the end
   std::span<const int32_t> labels;   // [n], -1 = unlabelled (no loss); empty when only inferring
+  std::span<const float> targets;    // [n,T] numbers to be predicted, NaN = unknown (no loss); for a loss of mse
   std::span<const float> weights;    // [n] weight of each sample's loss; empty = 1
   std::span<const Augment> augment;  // [n]; empty = none
 };

@@ -286,6 +286,8 @@ class Preparation {
     result_.errors = std::ssize(meta.errors);
     result_.classes = meta.classes;
     result_.sample = recipe_.sample_shape();
+    result_.what =
+        fmt::format("images {}x{} {}", recipe_.width, recipe_.height, recipe_.channels == 1 ? "gray" : "RGB");
   }
 
   const std::vector<std::unique_ptr<Source>>& sources_;

@@ -50,7 +50,9 @@ struct PrepResult {
   int64_t cut = 0;  // samples that are the beginning of something longer
   std::array<int64_t, 3> in_split{};
   std::vector<std::string> classes;
+  int64_t targets = 0;  // regression: numbers a sample is to be given; 0 = classes
   Shape sample;
+  std::string what;  // "images 32x32 gray"
 };
 
 // Reads all sources and writes the dataset to `target` ("-" = standard output). Errors: bad_inputs beyond the limit,

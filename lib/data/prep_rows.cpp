@@ -262,7 +262,10 @@ class Rows {
     writer.finish(meta_);
     result_.errors = std::ssize(meta_.errors);
     result_.classes = meta_.classes;
+    result_.targets = std::ssize(spec_.target_names);
     result_.sample = recipe_->sample_shape();
+    result_.what = fmt::format("{} of {} {}", spec_.inputs, with_commas(result_.sample.elements()),
+                               recipe_->type() == ElementType::i32 ? "tokens" : "values");
   }
 
   LabelledRecords& records_;

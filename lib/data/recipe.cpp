@@ -2,6 +2,7 @@
 
 #include "data/recipe_image.h"
 #include "data/recipe_json.h"
+#include "data/recipe_table.h"
 #include "data/recipe_text.h"
 
 namespace lepton {
@@ -15,6 +16,7 @@ std::unique_ptr<const Recipe> read_recipe(const std::string& json, const RecipeP
   if (document.size() != 3) refuse_recipe("has settings this version does not know");
   const auto kind = document["kind"].get<std::string>();
   const RecipeJson& steps = document["steps"];
+  if (kind == "table") return std::make_unique<TableRecipe>(TableRecipe::from_steps(steps));
   if (kind == "image") return std::make_unique<ImageRecipe>(ImageRecipe::from_steps(steps));
   if (kind == "text") return std::make_unique<TextRecipe>(TextRecipe::from_steps(steps, parts));
   refuse_recipe(fmt::format("its kind '{}' is not one this version knows", kind));

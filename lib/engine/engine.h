@@ -16,6 +16,7 @@ namespace lepton {
 
 enum class Precision { fp32, bf16 };
 enum class OptimizerKind { sgd, adamw, muon };
+enum class LossKind { cross_entropy, mse };  // of Batch::labels, of Batch::targets
 
 // Fixed at compile time since it decides what state the engine keeps. Formulas: kernels/optimizer.h.
 struct OptimizerSpec {
@@ -35,7 +36,10 @@ struct EngineOptions {
   bool training = false;  // false: batch-norm folded where that is faster, no gradients kept
   uint64_t seed = 0;      // dropout
   OptimizerSpec optimizer;
-  std::vector<float> mean, std;  // per channel in units of the stored values: x' = (x - mean) / std; empty = as is
+  LossKind loss = LossKind::cross_entropy;  // mse: the graph's classes are the numbers to be predicted
+  // One value for each place of the sample's last axis (channel, column, band), in units of the stored values:
+  // x' = (x - mean) / std; empty = as is. Tokens have none.
+  std::vector<float> mean, std;
 };
 
 struct StepSettings {
@@ -47,8 +51,10 @@ struct StepSettings {
 };
 
 struct StepResult {
-  double loss = 0;           // weighted mean cross-entropy of the batch, before the update
-  int64_t correct = 0;       // samples whose largest logit is their label
+  // Before the update: weighted mean over the batch of the cross-entropy, or over samples and targets of the squared
+  // error.
+  double loss = 0;
+  int64_t correct = 0;       // samples whose largest logit is their label; 0 with mse
   double gradient_norm = 0;  // 2-norm over all trained parameters; computed only when clip is on, else 0
   bool finite = true;        // false: loss or gradient overflowed and nothing was updated
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ inline std::unique_ptr<Engine> compile_or_skip(const Graph& graph, const std::st
 // empty, the second full, the others end somewhere; the third has a hole.
 class TestSamples {
  public:
-  TestSamples(const Shape& shape, int64_t n, int64_t classes, uint64_t seed = 1, int64_t tokens = 0) : n_(n) {
+  TestSamples(const Shape& shape, int64_t n, int64_t classes, uint64_t seed = 1, int64_t tokens = 0)
+      : n_(n), classes_(classes) {
     const auto count = static_cast<size_t>(n * shape.elements());
     for (size_t i = 0; i < count; ++i) {
       const uint32_t bits = random4(seed, Stream::sample, 0, i).v[0];
@@ -75,6 +77,15 @@ class TestSamples {
     }
   }
 
+  // Targets instead of labels, as many a sample as there are classes; with weights every fourth is unknown.
+  void aim() {
+    for (int64_t i = 0; i < n_ * classes_; ++i) {
+      const bool unknown = !weights_.empty() && i % 4 == 3;
+      targets_.push_back(unknown ? std::numeric_limits<float>::quiet_NaN() : 4 * uniform(draw(3, 11, i)) - 2);
+    }
+    labels_.clear();
+  }
+
   // Every third sample loses its label, the others weigh 0.5, 1, 1.5, ...
   void weigh() {
     for (size_t i = 0; i < labels_.size(); ++i) {
@@ -90,6 +101,7 @@ class TestSamples {
     batch.rows = rows_;
     batch.tokens = tokens_;
     batch.labels = labels_;
+    batch.targets = targets_;
     batch.weights = weights_;
     batch.augment = augment_;
     return batch;
@@ -106,9 +118,9 @@ class TestSamples {
     return random4(seed, Stream::sample, step, static_cast<uint64_t>(i)).v[0];
   }
 
-  int64_t n_;
+  int64_t n_, classes_;
   std::vector<uint8_t> images_;
-  std::vector<float> rows_, weights_;
+  std::vector<float> rows_, weights_, targets_;
   std::vector<int32_t> labels_, tokens_;
   std::vector<Augment> augment_;
 };

@@ -24,6 +24,7 @@ struct LayerCase {
   bool sum_loss = false;
   bool augmented = false;
   bool weighted = false;  // samples weigh differently and every third has no label
+  bool targets = false;   // numbers are predicted (mse); weighted: every fourth is unknown
   int64_t tokens = 0;     // > 0: samples are texts of so many tokens
 };
 
@@ -34,7 +35,7 @@ constexpr int64_t kCaseClasses = 5;
 // A row of texts of `length` tokens out of 11, few enough that they repeat; the first is empty, the second full.
 inline LayerCase text_case(const char* name, const char* net, int64_t length, int64_t batch = 6, int64_t room = 6,
                            Exactness exactness = Exactness::direct) {
-  return {name, net, {length}, batch, room, exactness, 0, false, false, false, 11};
+  return {name, net, {length}, batch, room, exactness, 0, false, false, false, false, 11};
 }
 
 inline const LayerCase kLayerCases[] = {
@@ -48,6 +49,9 @@ inline const LayerCase kLayerCases[] = {
     {"summed_loss", "dense classes", {7}, 4, 4, Exactness::direct, 0.1F, true},
     {"weights_and_unlabelled", "dense 3 relu; dense classes", {7}, 7, 7, Exactness::direct, 0.1F, false, false, true},
     {"summed_weighted_loss", "dense 3 relu; dense classes", {7}, 7, 9, Exactness::direct, 0, true, false, true},
+    {"mse", "dense classes", {7}, 4, 4, Exactness::direct, 0, false, false, false, true},
+    {"mse_weighted", "dense 3 relu; dense classes", {7}, 7, 9, Exactness::direct, 0.1F, false, false, true, true},
+    {"mse_summed", "conv 3 3x3 relu; dense classes", {4, 5, 3}, 7, 7, Exactness::direct, 0, true, false, true, true},
     {"augmented", "conv 5 3x3; dense classes", {7, 6, 3}, 8, 8, Exactness::direct, 0, false, true},
     {"augmented_gray", "conv 3 2x2; dense classes", {5, 9, 1}, 8, 8, Exactness::direct, 0, false, true},
     {"augmented_one_row", "dense classes", {1, 8, 5}, 8, 8, Exactness::direct, 0, false, true},
@@ -80,6 +84,16 @@ inline const LayerCase kLayerCases[] = {
      3,
      3,
      Exactness::winograd},
+    {"dwconv", "conv 16 1x1; dwconv 3x3; globalpool avg; dense classes", {7, 9, 3}},
+    {"dwconv_broken_block", "conv 21 1x1; dwconv 3x3 bn relu; conv 5 1x1; dwconv 2x3 relu; dense classes", {7, 6, 3}},
+    {"dwconv_of_input", "dwconv 3x3 relu; dense classes", {5, 6, 3}},
+    {"dwconv_gray", "dwconv 5x5 bias bn; maxpool 2; dense classes", {6, 7, 1}},
+    {"dwconv_stride",
+     "conv 16 1x1 gelu; dwconv 3x3 stride=2 nobias silu; dwconv 3x3 stride=1x2 valid; dense classes",
+     {11, 9, 3}},
+    {"dwconv_dilation", "conv 8 1x1; dwconv 3x3 dilation=2 gelu; dwconv 4x2 pad=2x1; dense classes", {9, 8, 3}},
+    {"dwconv_frozen", "conv 5 1x1; dwconv 3x3 freeze; relu; dense classes", {5, 6, 3}},
+    {"dwconv_of_frames", "dwconv 5 relu; conv 8 1; dwconv 3 stride=2 bn; globalpool max; dense classes", {13, 20}},
     {"whiten", "whiten 2x2 gelu; conv 5 3x3; dense classes", {6, 7, 3}},
     {"whiten_without_bias", "whiten 3x2 nobias; dense classes", {5, 5, 1}},
     // Frames [T,F] read as a sequence, or as a map of one channel.
@@ -199,6 +213,10 @@ inline const LayerCase kLayerCases[] = {
     text_case("embed_valid_and_padded",
               "embed 5; conv 6 3 valid; conv 6 3 pad=2 relu; maxpool 3; globalpool max; dense "
               "classes",
+              9),
+    text_case("embed_dwconv",
+              "embed 12; conv 9 3; dwconv 3 bn relu; conv 20 1 bias; dwconv 2 stride=2; globalpool avg; "
+              "dense classes",
               9),
     {"add_winograd",
      "conv 16 3x3 bn relu; residual {; conv 16 3x3 bn relu; conv 16 3x3 bn relu; }; globalpool max; dense classes",

@@ -21,6 +21,8 @@ class Row {
         row_(row) {
     if (row.augmented) samples.augment(row.input);
     if (row.weighted) samples.weigh();
+    if (row.targets) samples.aim();
+    options.loss = row.targets ? LossKind::mse : LossKind::cross_entropy;
     options.batch = row.room;
     options.threads = 1;  // many small layers; engine_test.cpp runs several threads
     options.seed = 7;

@@ -35,10 +35,10 @@ bool CsvReader::has(size_t at) {
 
 void CsvReader::skip_mark() {
   begun_ = true;
-  if (!has(0) || !options_.utf8) return;
+  if (!has(0)) return;
   const auto byte = [this](size_t at) { return has(at) ? static_cast<uint8_t>(buffer_[begin_ + at]) : 0; };
   if (byte(0) == 0xef && byte(1) == 0xbb && byte(2) == 0xbf) begin_ += 3;
-  if ((byte(0) == 0xff && byte(1) == 0xfe) || (byte(0) == 0xfe && byte(1) == 0xff)) {
+  if (options_.utf8 && ((byte(0) == 0xff && byte(1) == 0xfe) || (byte(0) == 0xfe && byte(1) == 0xff))) {
     fail(Exit::no_input, "{}: is UTF-16, expected UTF-8: convert it with iconv -f UTF-16 -t UTF-8", name_);
   }
 }

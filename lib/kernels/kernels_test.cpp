@@ -215,5 +215,14 @@ TEST(Sequence, EndsBehindTheLastTokenThatIsNoPadding) {
   for (const auto& row : rows) EXPECT_EQ(kernels::valid_positions(row.length, row.stride, row.extent), row.valid);
 }
 
+TEST(SquaredError, CountsWhatIsKnown) {
+  const kernels::SquaredError<double> error;
+  EXPECT_EQ(error.loss(5, 3), 4);
+  EXPECT_EQ(error.gradient(5, 3, 0.5), 2);
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(error.loss(5, unknown), 0);
+  EXPECT_EQ(error.gradient(5, unknown, 1), 0);
+}
+
 }  // namespace
 }  // namespace lepton::kernels

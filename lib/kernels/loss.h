@@ -1,5 +1,5 @@
 #pragma once
-// Softmax cross-entropy with label smoothing (Szegedy et al. 2016): the target of class c is
+// Squared error, and softmax cross-entropy with label smoothing (Szegedy et al. 2016): the target of class c is
 // (1 - smoothing) [c = label] + smoothing / classes. A label of -1 has no loss.
 #include <cmath>
 #include <cstdint>
@@ -46,6 +46,17 @@ struct CrossEntropy {
   // Derivative by one logit times `factor`, which is the sample's share of the batch's loss; 0 without a label.
   LEPTON_HD T gradient(T logit, T log_total, int64_t c, int64_t label, T factor) const {
     return label < 0 ? T{0} : factor * (std::exp(logit - log_total) - target(c, label));
+  }
+};
+
+// Squared error of one number; none where the target is NaN.
+template <class T>
+struct SquaredError {
+  LEPTON_HD static bool counts(T target) { return target == target; }
+  LEPTON_HD T loss(T value, T target) const { return counts(target) ? (value - target) * (value - target) : T{0}; }
+  // `factor` is the number's share of the batch's loss.
+  LEPTON_HD T gradient(T value, T target, T factor) const {
+    return counts(target) ? factor * 2 * (value - target) : T{0};
   }
 };
 

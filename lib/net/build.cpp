@@ -15,7 +15,7 @@ namespace {
 std::string first_window(const std::vector<Item>& items) {
   for (const Item& item : items) {
     if (item.is("conv")) return item.plain[1];
-    if (item.is("maxpool") || item.is("avgpool") || item.is("whiten")) return item.plain[0];
+    if (item.is("dwconv") || item.is("maxpool") || item.is("avgpool") || item.is("whiten")) return item.plain[0];
     if (item.is("globalpool") || item.is("flatten") || item.is("dense") || item.is("embed")) return "";
     for (const std::vector<Item>& branch : item.branches) {
       const std::string found = first_window(branch);
@@ -100,6 +100,7 @@ void Builder::layer(const std::vector<Item>& items, size_t i) {
   const Item& item = items[i];
   if (item.is("embed")) return embed(item);
   if (item.is("conv")) return conv(item, norm_follows(items, i));
+  if (item.is("dwconv")) return dwconv(item, norm_follows(items, i));
   if (item.is("dense")) return dense(item, norm_follows(items, i));
   if (item.is("whiten")) return whiten(item);
   if (item.is("maxpool")) return pool(item, LayerKind::maxpool);

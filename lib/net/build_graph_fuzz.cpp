@@ -65,6 +65,7 @@ std::string words_of(const uint8_t* data, size_t size) {
                                        "99999999999999999999",
                                        "embed",
                                        "init=normal",
+                                       "dwconv",
                                        "parallel",
                                        "|",
                                        "3",

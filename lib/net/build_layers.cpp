@@ -67,6 +67,18 @@ void Builder::conv(const Item& item, bool norm) {
   if (wants_bias(item, !norm)) bias(item, filters, init_of(item));
 }
 
+void Builder::dwconv(const Item& item, bool norm) {
+  const int64_t channels = map_of(item)[2];
+  Attributes a;
+  const Shape out = window(item, item.plain[0], channels, a);
+  limited_product(item, "its kernel", {a.kernel_h, a.kernel_w, channels});
+  if (a.kernel_h > 1) masked(item);
+  append(item, LayerKind::dwconv, "dwconv", out).attributes = a;
+  slide(a);
+  parameter(item, Role::kernel, {a.kernel_h, a.kernel_w, 1, channels}, init_of(item));
+  if (wants_bias(item, !norm)) bias(item, channels, init_of(item));
+}
+
 void Builder::conv_node(const Item& item, const char* word, const Attributes& a, const Shape& out, Init init) {
   const int64_t channels = last().shape[2];
   limited_product(item, "its kernel", {a.kernel_h, a.kernel_w, channels, out[2]});

@@ -39,6 +39,7 @@ class Builder {
   void embed(const Item& item);
   void conv(const Item& item, bool norm);
   void slide(const Attributes& a);  // the current node's windows move over positions so
+  void dwconv(const Item& item, bool norm);
   void conv_node(const Item& item, const char* word, const Attributes& a, const Shape& out, Init init);
   Shape window(const Item& item, const std::string& text, int64_t channels, Attributes& a) const;
   void padding(const Item& item, const Shape& in, int64_t reach_h, int64_t reach_w, Attributes& a) const;

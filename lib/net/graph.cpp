@@ -36,7 +36,8 @@ int64_t Graph::parameter_count() const {
 int64_t node_flops(const Node& node) {
   for (const Parameter& parameter : node.parameters) {
     if (parameter.role != Role::kernel) continue;
-    const int64_t positions = node.kind == LayerKind::conv ? node.shape[0] * node.shape[1] : 1;
+    const bool slides = node.kind == LayerKind::conv || node.kind == LayerKind::dwconv;
+    const int64_t positions = slides ? node.shape[0] * node.shape[1] : 1;
     return 2 * parameter.shape.elements() * positions;
   }
   return 0;
@@ -65,7 +66,7 @@ std::vector<ParameterRef> parameters_of(const Graph& graph) {
       ref.node = static_cast<NodeId>(id);
       ref.index = static_cast<int>(index);
       ref.name = node.name + "/" + role_name(role);
-      ref.matrix = role == Role::kernel && !in_last;
+      ref.matrix = role == Role::kernel && !in_last && node.kind != LayerKind::dwconv;
       ref.head = in_last && (role == Role::kernel || role == Role::bias);
       refs.push_back(std::move(ref));
     }
@@ -81,6 +82,8 @@ const char* kind_name(LayerKind kind) {
       return "embed";
     case LayerKind::conv:
       return "conv";
+    case LayerKind::dwconv:
+      return "dwconv";
     case LayerKind::dense:
       return "dense";
     case LayerKind::maxpool:
@@ -148,6 +151,7 @@ nlohmann::ordered_json attributes_json(const Node& node) {
   const Attributes& a = node.attributes;
   switch (node.kind) {
     case LayerKind::conv:
+    case LayerKind::dwconv:
       json["dilation"] = a.dilation;
       [[fallthrough]];
     case LayerKind::maxpool:

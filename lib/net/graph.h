@@ -14,6 +14,7 @@ enum class LayerKind {
   input,
   embed,
   conv,
+  dwconv,
   dense,
   maxpool,
   avgpool,
@@ -36,7 +37,7 @@ enum class Init { he, torch, dirac, unit, whiten, zero, one, normal, uniform }; 
 
 struct Parameter {
   Role role;
-  Shape shape;  // kernel HWIO (conv) or IO (dense), table [tokens, D]; others {C}
+  Shape shape;  // kernel HWIO (conv; dwconv: I = 1) or IO (dense), table [tokens, D]; others {C}
   Init init;
   bool trainable = true;  // false: frozen, or a running statistic
   float lr_scale = 1;     // multiplies the learning rate
@@ -87,7 +88,7 @@ struct ParameterRef {
   NodeId node;
   int index;         // into nodes[node].parameters
   std::string name;  // "conv1/kernel"
-  bool matrix;       // a kernel that Muon orthogonalises: every one but the last node's that has one
+  bool matrix;       // a kernel that Muon orthogonalises: all but the last node's that has one, and dwconv's
   bool head;         // kernel or bias of the last layer with a kernel
 };
 std::vector<ParameterRef> parameters_of(const Graph& graph);

@@ -51,6 +51,9 @@ TEST(BuildGraph, InfersShapes) {
       {"maxpool 3 stride=2", {15, 15, 4}, "maxpool1", {7, 7, 4}},
       {"avgpool 2x3", {8, 9, 4}, "avgpool1", {4, 3, 4}},
       {"globalpool max", {8, 9, 4}, "globalmax1", {4}},
+      {"dwconv 3x3 stride=2", {8, 9, 4}, "dwconv1", {4, 5, 4}},
+      {"dwconv 3 valid", {30, 4}, "dwconv1", {28, 1, 4}},
+      {"dwconv 3x3", {30, 4}, "dwconv1", {30, 4, 1}},
       {"globalpool avg", {8, 9, 4}, "globalavg1", {4}},
       {"flatten", {8, 9, 4}, "flatten1", {288}},
       {"relu", {8, 9, 4}, "relu1", {8, 9, 4}},
@@ -107,6 +110,8 @@ TEST(BuildGraph, GivesParameters) {
       {"conv 8 3x3 bn", "bn1", "gamma:8 beta:8 mean:8 variance:8"},
       {"whiten 2x2", "whiten1", "kernel:2x2x3x24 bias:24"},
       {"whiten 2x2 nobias", "whiten1", "kernel:2x2x3x24"},
+      {"dwconv 5x2", "dwconv1", "kernel:5x2x1x3 bias:3"},
+      {"dwconv 3x3 bn", "dwconv1", "kernel:3x3x1x3"},
       {"dense 7", "dense1", "kernel:3072x7 bias:7"},
       {"dense 7 bn", "dense1", "kernel:3072x7"},
       {"residual project { conv 8 3x3 }", "project1", "kernel:1x1x3x8"},
@@ -225,7 +230,7 @@ TEST(BuildGraph, RefusesWithLineLayerAndNearestWord) {
       {"", "holds no layer"},
       {"# only this", "holds no layer"},
       {"dense classes\n\nrelou", "net line 3: unknown layer `relou` (did you mean `relu`?)"},
-      {"xyzzy", "accepted: embed, conv, dense,"},
+      {"xyzzy", "accepted: embed, conv, dwconv, dense,"},
       {"conv 8 3x3 relus\ndense classes", "net line 1: conv: unknown word `relus` (did you mean `relu`?)"},
       {"conv 8 3x3 strid=2\ndense classes", "unknown option `strid` (did you mean `stride`?)"},
       {"conv 8 3x3 stride=2 stride=1", "given twice"},
@@ -312,6 +317,13 @@ TEST(Graph, ParametersStandInOrderOfNodes) {
             "conv1/kernel+ bn1/gamma bn1/beta bn1/mean bn1/variance conv2/kernel+ conv2/bias dense1/kernel* "
             "dense1/bias* ");
   EXPECT_EQ(graph.parameter_count(), 72 + 16 + 288 + 4 + 256 * 10 + 10);
+}
+
+TEST(Graph, ADepthwiseKernelIsNoMatrixAndCheap) {
+  const Graph graph = build_graph("dwconv 3x3; conv 8 1x1; dense classes", {8, 8, 4}, 10);
+  EXPECT_FALSE(parameters_of(graph)[0].matrix);
+  EXPECT_TRUE(parameters_of(graph)[2].matrix);
+  EXPECT_EQ(node_flops(node_of(graph, "dwconv1")), 2 * 9 * 4 * 64);
 }
 
 TEST(Graph, JsonNamesShapesAndParameters) {

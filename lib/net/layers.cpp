@@ -22,6 +22,14 @@ std::span<const LayerRow> layer_table() {
        false,
        {"stride", "pad", "dilation", "init", "lr"},
        {"valid", "same", "bias", "nobias", "freeze"}},
+      {"dwconv",
+       "dwconv KxK|K [stride=S] [valid|pad=P] [dilation=D] [bias|nobias] [init=I] [lr=F] [freeze]",
+       "depthwise convolution: one filter of K by K for each channel, which reads that channel alone; the rest as conv",
+       1,
+       1,
+       false,
+       {"stride", "pad", "dilation", "init", "lr"},
+       {"valid", "same", "bias", "nobias", "freeze"}},
       {"dense",
        "dense N|classes [bias|nobias] [init=I] [lr=F] [freeze]",
        "fully connected layer with N outputs; a map is flattened first, in the order height, width, channel",
@@ -134,7 +142,8 @@ std::span<const LayerOptionRow> layer_options() {
       {"bias, nobias", "with or without a bias; without one where a bn follows, directly or past pools, else with"},
       {"init=I",
        "initial values: he (normal, variance 2 / fan-in, bias 0; the default), torch (kernel and bias uniform "
-       "within 1 / sqrt(fan-in)), dirac (torch, with the identity on the first filters), unit (torch, divided "
+       "within 1 / sqrt(fan-in)), dirac (torch, with the identity on the first filters, or on all of dwconv), unit "
+       "(torch, divided "
        "by its standard deviation); of embed: normal (deviation 0.1, the default) or uniform (within 1 / D)"},
       {"lr=F", "multiplies the learning rate of this layer's parameters"},
       {"freeze", "this layer's parameters keep their initial or loaded values"},

@@ -59,6 +59,14 @@ void set_identity(std::vector<float>& values, const Shape& kernel) {
   }
 }
 
+// The same of a depthwise kernel, whose every filter has its own channel.
+void set_centre(std::vector<float>& values, const Shape& kernel) {
+  const int64_t centre = kernel[0] / 2 * kernel[1] + kernel[1] / 2, channels = kernel[3];
+  for (int64_t i = 0; i < kernel.elements(); ++i) {
+    values[static_cast<size_t>(i)] = i / channels == centre ? 1.0F : 0.0F;
+  }
+}
+
 // Divides by the standard deviation (of n - 1), as torch's std().
 void divide_by_deviation(std::vector<float>& values) {
   if (values.size() < 2) return;
@@ -97,7 +105,7 @@ void fill(std::vector<float>& values, const Node& node, const Parameter& paramet
       return source.fill_uniform(values, 1 / std::sqrt(fan_in(*kernel)));
     case Init::dirac:
       source.fill_uniform(values, 1 / std::sqrt(fan_in(*kernel)));
-      return set_identity(values, *kernel);
+      return node.kind == LayerKind::dwconv ? set_centre(values, *kernel) : set_identity(values, *kernel);
     case Init::unit:
       source.fill_uniform(values, 1 / std::sqrt(fan_in(*kernel)));
       return divide_by_deviation(values);

@@ -157,6 +157,12 @@ TEST(SetWhitening, BearsImagesWithoutVariance) {
   for (const float value : set.at("whiten1/kernel").values) EXPECT_TRUE(std::isfinite(value));
 }
 
+TEST(InitialParameters, DiracOfADepthwiseKernelPassesEveryChannel) {
+  const Graph graph = build_graph("dwconv 3x3 init=dirac; dense classes", {8, 8, 4}, 3);
+  const std::vector<float> kernel = initial_parameters(graph, 1).at("dwconv1/kernel").values;
+  for (size_t i = 0; i < kernel.size(); ++i) EXPECT_EQ(kernel[i], i / 4 == 4 ? 1.0F : 0.0F);
+}
+
 TEST(InitialParameters, OfTablesHaveNoValuesForPadding) {
   for (const char* init : {"normal", "uniform"}) {
     const Graph graph =

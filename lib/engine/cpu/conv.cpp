@@ -30,7 +30,8 @@ class InferenceConv : public Op {
     std::vector<float> bias(channels, 0.0F);
     if (const NamedTensor* b = parameters.find(conv.name + "/bias")) bias = b->values;
     if (step.norm >= 0) fold(graph.nodes[static_cast<size_t>(step.norm)], parameters, weights, bias);
-    const Packing packing = pack_conv(forward_.pd.weights_desc());
+    const bool depthwise = conv.kind == LayerKind::dwconv;
+    const Packing packing = depthwise ? pack_depthwise(kernel.shape) : pack_conv(forward_.pd.weights_desc());
     weights_ = AlignedFloats(packing.size);
     pack(packing, kernel.shape, weights.data(), weights_.data());
     bias_ = AlignedFloats(padded_channels(kernel.shape[3]));
@@ -94,8 +95,8 @@ ConvSpec laid_flat(ConvSpec spec) {
 
 bool winograd_pays(const ConvSpec& spec) {
   const Attributes& a = spec.attributes;
-  return simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 && a.stride_w == 1 &&
-         a.dilation == 1 && spec.in.c >= 16 && spec.out.c >= 16;
+  return !spec.depthwise && simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 &&
+         a.stride_w == 1 && a.dilation == 1 && spec.in.c >= 16 && spec.out.c >= 16;
 }
 
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,

@@ -25,6 +25,7 @@ struct ConvSpec {
   bool planar = false;
   Attributes attributes;
   int64_t batch = 1;
+  bool depthwise = false;
   bool bias = false;
   Act act = Act::none;
 };

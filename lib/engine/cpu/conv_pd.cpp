@@ -15,12 +15,19 @@ struct Geometry {
   memory::dims strides, dilates, before, after;
 };
 
-Geometry geometry(const ConvSpec& s) {
+// A depthwise convolution is told of the padded channels, so that its blocks are whole: they read and give zeros.
+Geometry geometry(ConvSpec s) {
   const Attributes& a = s.attributes;
   const auto f32 = memory::data_type::f32;
+  memory::desc kernel{{s.out.c, s.in.c, a.kernel_h, a.kernel_w}, f32, memory::format_tag::any};
+  if (s.depthwise) {
+    s.in.c = s.out.c = padded_channels(s.out.c);
+    const auto blocks = simd().lanes == 16 ? memory::format_tag::Goihw16g : memory::format_tag::Goihw8g;
+    kernel = {{s.out.c, 1, 1, a.kernel_h, a.kernel_w}, f32, blocks};
+  }
   return {activation_desc(s.in, s.planar, s.batch),
           activation_desc(s.out, false, s.batch),
-          {{s.out.c, s.in.c, a.kernel_h, a.kernel_w}, f32, memory::format_tag::any},
+          kernel,
           s.bias ? memory::desc{{s.out.c}, f32, memory::format_tag::x} : memory::desc{},
           {a.stride_h, a.stride_w},
           {a.dilation - 1, a.dilation - 1},

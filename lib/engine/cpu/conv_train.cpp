@@ -21,7 +21,9 @@ class TrainingConvOp : public TrainingConv {
         forward_(make_forward(flat_, true)) {
     node = step.node;
     scratch_ = arena.add(scratch_floats(forward_.pd));
-    parameters.set_packing(node, Role::kernel, pack_conv(forward_.pd.weights_desc()));
+    parameters.set_packing(node, Role::kernel,
+                           spec.depthwise ? pack_depthwise(parameters.find(node, Role::kernel)->parameter.shape)
+                                          : pack_conv(forward_.pd.weights_desc()));
     parameters.set_packing(node, Role::bias, pack_vector(spec.out.c));
     kernel_trained_ = parameters.find(node, Role::kernel)->parameter.trainable;
     bias_trained_ = spec.bias && parameters.find(node, Role::bias)->parameter.trainable;

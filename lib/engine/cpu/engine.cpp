@@ -34,9 +34,9 @@ class CpuEngine : public Engine {
   StepResult train_step(const Batch& batch, const StepSettings& settings) override {
     if (!training_) fail(Exit::bug, "cpu: train_step on an engine compiled for inference");
     check(batch);
-    if (batch.labels.size() != static_cast<size_t>(batch.n)) fail(Exit::bug, "cpu: a batch to train on needs labels");
+    check_truth(batch);
     const ThreadScope scope(options_.threads);
-    double sums[] = {label_weight(batch)};
+    double sums[] = {loss_weight(batch, options_.loss, graph_.classes)};
     sum_over_ranks(sums);
     const double factor = settings.sum_loss ? 1 : (sums[0] > 0 ? 1 / sums[0] : 0);
     const LossResult loss = training_->run({&batch, batch.n, settings.step}, settings.label_smoothing, factor);
@@ -99,6 +99,7 @@ class CpuEngine : public Engine {
     const ThreadScope scope(options_.threads);
     Times forward, backward;
     if (training_) {
+      check_truth(batch);
       training_->run({&batch, batch.n, 0}, 0, 1, &forward, &backward);
     } else {
       std::vector<float> values(static_cast<size_t>(batch.n * graph_.classes));
@@ -136,6 +137,14 @@ class CpuEngine : public Engine {
   void check(const Batch& batch) const {
     if (batch.n < 1 || batch.n > options_.batch) {
       fail(Exit::bug, "cpu: a batch of {} on an engine compiled for {}", batch.n, options_.batch);
+    }
+  }
+
+  void check_truth(const Batch& batch) const {
+    const bool mse = options_.loss == LossKind::mse;
+    const size_t have = mse ? batch.targets.size() : batch.labels.size();
+    if (have != static_cast<size_t>(batch.n * (mse ? graph_.classes : 1))) {
+      fail(Exit::bug, "cpu: a batch to train on needs {}", mse ? "targets" : "labels");
     }
   }
 

@@ -8,9 +8,8 @@
 namespace lepton::cpu {
 namespace {
 
-float weight_of(const Batch& batch, int64_t s) {
-  if (batch.labels[static_cast<size_t>(s)] < 0) return 0;
-  return batch.weights.empty() ? 1.0F : batch.weights[static_cast<size_t>(s)];
+double weight_of(const Batch& batch, int64_t s) {
+  return batch.weights.empty() ? 1.0 : static_cast<double>(batch.weights[static_cast<size_t>(s)]);
 }
 
 // Cross-entropy of one sample, in double (logits: room for as many); gradient = factor x (softmax - target).
@@ -27,19 +26,54 @@ double sample_loss(const float* z, int64_t classes, int64_t label, float smoothi
 
 }  // namespace
 
-double label_weight(const Batch& batch) {
+double loss_weight(const Batch& batch, LossKind kind, int64_t classes) {
   double total = 0;
-  for (int64_t s = 0; s < batch.n; ++s) total += static_cast<double>(weight_of(batch, s));
+  for (int64_t s = 0; s < batch.n; ++s) {
+    int64_t parts = 0;
+    if (kind == LossKind::cross_entropy) {
+      parts = batch.labels[static_cast<size_t>(s)] >= 0;
+    } else {
+      for (const float target : batch.targets.subspan(static_cast<size_t>(s * classes), static_cast<size_t>(classes))) {
+        parts += kernels::SquaredError<float>::counts(target);
+      }
+    }
+    total += static_cast<double>(parts) * weight_of(batch, s);
+  }
   return total;
 }
 
-Loss::Loss(int64_t batch, int64_t classes, int64_t stride)
-    : batch_(batch),
+Loss::Loss(LossKind kind, int64_t batch, int64_t classes, int64_t stride)
+    : kind_(kind),
+      batch_(batch),
       classes_(classes),
       stride_(stride),
       losses_(static_cast<size_t>(batch)),
       correct_(static_cast<size_t>(batch)),
       logits_(static_cast<size_t>(batch * classes)) {}
+
+void Loss::cross_entropy(const Batch& batch, int64_t s, const float* z, float smoothing, double factor,
+                         float* gradient) {
+  const auto at = static_cast<size_t>(s);
+  const int32_t label = batch.labels[at];
+  if (label < 0) return;
+  const double weight = weight_of(batch, s);
+  losses_[at] =
+      weight * sample_loss(z, classes_, label, smoothing, weight * factor, logits_.data() + s * classes_, gradient);
+  correct_[at] = kernels::largest(z, classes_) == label;
+}
+
+void Loss::squared_error(const Batch& batch, int64_t s, const float* z, double factor, float* gradient) {
+  const kernels::SquaredError<double> error;
+  const double weight = weight_of(batch, s);
+  const float* targets = batch.targets.data() + s * classes_;
+  double total = 0;
+  for (int64_t c = 0; c < classes_; ++c) {
+    const auto value = static_cast<double>(z[c]), target = static_cast<double>(targets[c]);
+    total += error.loss(value, target);
+    gradient[c] = static_cast<float>(error.gradient(value, target, weight * factor));
+  }
+  losses_[static_cast<size_t>(s)] = weight * total;
+}
 
 LossResult Loss::run(const Batch& batch, const float* logits, float smoothing, double factor, float* gradient) {
   for (const int32_t label : batch.labels) {
@@ -49,21 +83,19 @@ LossResult Loss::run(const Batch& batch, const float* logits, float smoothing, d
   for (int64_t s = 0; s < batch_; ++s) {
     float* g = gradient + s * stride_;
     std::fill_n(g, stride_, 0.0F);
-    const auto at = static_cast<size_t>(s);
-    losses_[at] = 0;
-    correct_[at] = 0;
-    if (s >= batch.n || batch.labels[at] < 0) continue;
-    const float* z = logits + s * stride_;
-    const double weight = static_cast<double>(weight_of(batch, s));
-    losses_[at] = weight * sample_loss(z, classes_, batch.labels[at], smoothing, weight * factor,
-                                       logits_.data() + s * classes_, g);
-    correct_[at] = kernels::largest(z, classes_) == batch.labels[at];
+    losses_[static_cast<size_t>(s)] = 0;
+    correct_[static_cast<size_t>(s)] = 0;
+    if (s >= batch.n) continue;
+    if (kind_ == LossKind::mse) {
+      squared_error(batch, s, logits + s * stride_, factor, g);
+    } else {
+      cross_entropy(batch, s, logits + s * stride_, smoothing, factor, g);
+    }
   }
   LossResult result;
   for (int64_t s = 0; s < batch.n; ++s) {
     result.loss += losses_[static_cast<size_t>(s)];
     result.correct += correct_[static_cast<size_t>(s)];
-    result.weight += static_cast<double>(weight_of(batch, s));
   }
   return result;
 }

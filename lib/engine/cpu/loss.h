@@ -1,5 +1,5 @@
 #pragma once
-// Softmax cross-entropy with label smoothing.
+// Softmax cross-entropy with label smoothing, and squared error.
 #include <vector>
 
 #include "engine/cpu/op.h"
@@ -8,22 +8,26 @@
 namespace lepton::cpu {
 
 struct LossResult {
-  double loss = 0;    // sum of weight x cross-entropy
-  double weight = 0;  // sum of the weights of labelled samples
+  double loss = 0;  // sum of weight x loss
   int64_t correct = 0;
 };
 
-// Sum of the weights of the labelled samples.
-double label_weight(const Batch& batch);
+// Sum of the weights of the labelled samples, or (mse) of the known targets, `classes` a sample.
+double loss_weight(const Batch& batch, LossKind kind, int64_t classes);
 
 // logits, gradient: [batch, stride]. The target is (1 - s) onehot + s / classes. Gradient = factor x weight x (softmax
-// - target), zero for unlabelled samples, padding and samples from n on. Errors (mismatch): a label out of range.
+// - target), or factor x weight x 2 (value - target), zero for unlabelled samples and unknown targets, padding and
+// samples from n on. Errors (mismatch): a label out of range.
 class Loss {
  public:
-  Loss(int64_t batch, int64_t classes, int64_t stride);
+  Loss(LossKind kind, int64_t batch, int64_t classes, int64_t stride);
   LossResult run(const Batch& batch, const float* logits, float smoothing, double factor, float* gradient);
 
  private:
+  void cross_entropy(const Batch& batch, int64_t s, const float* z, float smoothing, double factor, float* gradient);
+  void squared_error(const Batch& batch, int64_t s, const float* z, double factor, float* gradient);
+
+  LossKind kind_;
   int64_t batch_, classes_, stride_;
   std::vector<double> losses_;
   std::vector<uint8_t> correct_;

@@ -70,6 +70,7 @@ class Lowering {
       case LayerKind::embed:
         return plain(id, StepKind::embed);
       case LayerKind::conv:
+      case LayerKind::dwconv:
         return conv(id);
       case LayerKind::batchnorm:
         return norm(id);

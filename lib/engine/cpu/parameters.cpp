@@ -40,15 +40,27 @@ Packing pack_conv(const dnnl::memory::desc& inner) {
   return {rounded(static_cast<int64_t>(inner.get_size()) / 4), inner, {}};
 }
 
+Packing pack_depthwise(const Shape& kernel) {
+  return {rounded(kernel[0] * kernel[1] * padded_channels(kernel[3])), std::nullopt, {}, true};
+}
+
 Packing pack_dense(const Map& input, int64_t outputs) {
   return {rounded(input.sample() * padded_channels(outputs)), std::nullopt, input};
 }
 
 Packing pack_table(const Shape& table) { return pack_dense({1, 1, table[0]}, table[1]); }
 
+namespace {
+
+// As a map: the window's places are its pixels.
+Map kernel_map(const Shape& kernel) { return {kernel[0], kernel[1], kernel[3]}; }
+
+}  // namespace
+
 void pack(const Packing& packing, const Shape& shape, const float* plain, float* inner) {
   std::fill_n(inner, packing.size, 0.0F);
   if (packing.conv) return reorder(plain_conv(*packing.conv), plain, *packing.conv, inner);
+  if (packing.depthwise) return block(kernel_map(shape), plain, inner);
   if (shape.rank() == 1) return static_cast<void>(std::copy_n(plain, shape[0], inner));
   const int64_t stride = padded_channels(shape[1]);
   for (int64_t row = 0; row < shape[0]; ++row) {
@@ -58,6 +70,7 @@ void pack(const Packing& packing, const Shape& shape, const float* plain, float*
 
 void unpack(const Packing& packing, const Shape& shape, const float* inner, float* plain) {
   if (packing.conv) return reorder(*packing.conv, inner, plain_conv(*packing.conv), plain);
+  if (packing.depthwise) return unblock(kernel_map(shape), inner, plain);
   if (shape.rank() == 1) return static_cast<void>(std::copy_n(inner, shape[0], plain));
   const int64_t stride = padded_channels(shape[1]);
   for (int64_t row = 0; row < shape[0]; ++row) {

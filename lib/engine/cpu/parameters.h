@@ -20,12 +20,14 @@ dnnl::stream& dnnl_stream();
 struct Packing {
   int64_t size = 0;                        // floats of the inner form, a multiple of 16
   std::optional<dnnl::memory::desc> conv;  // kernels of convolutions
-  Map input;                               // dense: rows follow this map's blocked order
+  Map input = {};                          // dense: rows follow this map's blocked order
+  bool depthwise = false;                  // kernels [kh,kw,1,C] in blocks of channels, each [kh,kw,lanes]
 };
 // HWIO of a kernel whose inner form this is.
 dnnl::memory::desc plain_conv(const dnnl::memory::desc& inner);
 Packing pack_vector(int64_t channels);
 Packing pack_conv(const dnnl::memory::desc& inner);
+Packing pack_depthwise(const Shape& kernel);
 Packing pack_dense(const Map& input, int64_t outputs);
 Packing pack_table(const Shape& table);
 

@@ -46,7 +46,8 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
       ops_.push_back(make_mask(step, node, batch, in, out));
       return;
     case StepKind::conv: {
-      const ConvSpec spec{in.map, out.map, in.planar, node.attributes, batch, true, step.act};
+      const bool depthwise = node.kind == LayerKind::dwconv;
+      const ConvSpec spec{in.map, out.map, in.planar, node.attributes, batch, depthwise, true, step.act};
       ops_.push_back(make_inference_conv(spec, graph, step, in, out, arena_, parameters));
       return;
     }

@@ -15,7 +15,7 @@ TrainingPlan::TrainingPlan(const Graph& graph, const EngineOptions& options, Par
   add_values();
   for (size_t i = 0; i < lowered_.steps.size(); ++i) add_forward(i);
   Value& logits = values_[static_cast<size_t>(lowered_.steps.back().out)];
-  loss_ = std::make_unique<Loss>(options.batch, graph.classes, logits.map.sample());
+  loss_ = std::make_unique<Loss>(options.loss, options.batch, graph.classes, logits.map.sample());
   dlogits_ = arena_.add(options.batch * logits.map.sample());
   logits.gradients.push_back(dlogits_);
   readers_[dlogits_] = 1;
@@ -75,7 +75,8 @@ void TrainingPlan::add_forward(size_t index) {
       ops_.push_back(make_mask(step, node, batch, in, out));
       return;
     case StepKind::conv: {
-      TrainingConvSpec spec{{in.map, out.map, in.planar, node.attributes, batch, node.parameters.size() > 1, step.act}};
+      const bool depthwise = node.kind == LayerKind::dwconv, bias = node.parameters.size() > 1;
+      TrainingConvSpec spec{{in.map, out.map, in.planar, node.attributes, batch, depthwise, bias, step.act}};
       spec.masked = masked_by_pool(step);
       ops_.push_back(make_training_conv(spec, step, in, out, arena_, parameters_));
       return;

@@ -7,10 +7,10 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/reference/layers.h"
+#include "engine/reference/loss.h"
 #include "engine/reference/parameters.h"
 #include "kernels/augment.h"
 #include "kernels/dropout.h"
-#include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/optimizer.h"
 #include "kernels/reduce.h"
@@ -44,7 +44,7 @@ class ReferenceEngine : public Engine {
 
   StepResult train_step(const Batch& batch, const StepSettings& settings) override {
     if (!options_.training) fail(Exit::bug, "reference: train_step on an engine compiled for inference");
-    check_labels(batch);
+    check_truth(batch, options_.loss, graph_.classes);
     StepResult result = run(batch, settings);
     const double norm = parameters_.gradient_norm(), clip = static_cast<double>(options_.optimizer.clip);
     result.finite = std::isfinite(norm) && std::isfinite(result.loss);
@@ -71,7 +71,7 @@ class ReferenceEngine : public Engine {
     std::vector<LayerTime> times(graph_.nodes.size());
     for (size_t id = 0; id < times.size(); ++id) times[id].node = static_cast<NodeId>(id);
     if (options_.training) {
-      check_labels(batch);
+      check_truth(batch, options_.loss, graph_.classes);
       run(batch, {}, &times);
     } else {
       forward(batch, graph_.output(), false, 0, &times);
@@ -107,17 +107,6 @@ class ReferenceEngine : public Engine {
     const auto begun = std::chrono::steady_clock::now();
     f();
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
-  }
-
-  void check_labels(const Batch& batch) const {
-    if (batch.labels.size() != static_cast<size_t>(batch.n)) {
-      fail(Exit::bug, "reference: a batch to train on needs labels");
-    }
-    for (const int32_t label : batch.labels) {
-      if (label >= graph_.classes) {
-        fail(Exit::mismatch, "reference: label {} in a network of {} classes", label, graph_.classes);
-      }
-    }
   }
 
   // Forward, loss and backward; gradients are left in the slots.
@@ -157,6 +146,8 @@ class ReferenceEngine : public Engine {
         return embed_forward(batch.tokens, value(id, Role::table), y);
       case LayerKind::conv:
         return conv_forward(node, in, batch.n, x, value(id, Role::kernel), bias(id), y);
+      case LayerKind::dwconv:
+        return dwconv_forward(node, in, batch.n, x, value(id, Role::kernel), bias(id), y);
       case LayerKind::dense:
         return dense_forward(batch.n, x, value(id, Role::kernel), bias(id), y);
       case LayerKind::globalmax:
@@ -211,6 +202,9 @@ class ReferenceEngine : public Engine {
         return;
       case LayerKind::conv:
         conv_backward(node, in, n, x, value(id, Role::kernel), dy, dx, gradient(id, Role::kernel));
+        break;
+      case LayerKind::dwconv:
+        dwconv_backward(node, in, n, x, value(id, Role::kernel), dy, dx, gradient(id, Role::kernel));
         break;
       case LayerKind::dense:
         dense_backward(n, x, value(id, Role::kernel), dy, dx, gradient(id, Role::kernel));
@@ -344,31 +338,12 @@ class ReferenceEngine : public Engine {
     for (size_t i = 0; i < from.size(); ++i) to[i] = from[i] * static_cast<double>(dropout(i));
   }
 
-  // Weighted mean cross-entropy; sets the gradient of the logits.
+  // Sets the gradient of the last node.
   StepResult loss(const Batch& batch, const StepSettings& settings) {
-    const Values& logits = values_[index(graph_.output())];
-    Values& dlogits = gradients_[index(graph_.output())];
-    const kernels::CrossEntropy<double> cross{graph_.classes, static_cast<double>(settings.label_smoothing)};
-    const auto label = [&](int64_t s) { return batch.labels[static_cast<size_t>(s)]; };
-    const auto weight = [&](int64_t s) {
-      if (label(s) < 0) return 0.0;
-      return batch.weights.empty() ? 1.0 : static_cast<double>(batch.weights[static_cast<size_t>(s)]);
-    };
-    const auto row = [&](int64_t s) { return logits.data() + s * graph_.classes; };
-    const double total = kernels::reduce<double>(batch.n, weight);
-    const double share = settings.sum_loss ? 1 : (total > 0 ? 1 / total : 0);
-    StepResult result;
-    result.loss = kernels::reduce<double>(batch.n, [&](int64_t s) { return weight(s) * cross.loss(row(s), label(s)); });
-    result.loss = total > 0 ? result.loss / total : 0;
-    for (int64_t s = 0; s < batch.n; ++s) {
-      const double log_total = kernels::log_sum_exp(row(s), graph_.classes);
-      for (int64_t c = 0; c < graph_.classes; ++c) {
-        dlogits[static_cast<size_t>(s * graph_.classes + c)] =
-            cross.gradient(row(s)[c], log_total, c, label(s), weight(s) * share);
-      }
-      result.correct += label(s) >= 0 && kernels::largest(row(s), graph_.classes) == label(s);
-    }
-    return result;
+    const size_t last = index(graph_.output());
+    return options_.loss == LossKind::mse
+               ? squared_error(batch, settings, graph_.classes, values_[last], gradients_[last])
+               : cross_entropy(batch, settings, graph_.classes, values_[last], gradients_[last]);
   }
 
   void update_running_statistics(int64_t n) {

@@ -16,6 +16,12 @@ void conv_forward(const Node& node, const Shape& in, int64_t n, const Values& x,
 void conv_backward(const Node& node, const Shape& in, int64_t n, const Values& x, const Values& kernel,
                    const Values& dy, Values& dx, Values& dkernel);
 
+// The same with kernel [kh,kw,1,C]: each channel by itself.
+void dwconv_forward(const Node& node, const Shape& in, int64_t n, const Values& x, const Values& kernel,
+                    const Values* bias, Values& y);
+void dwconv_backward(const Node& node, const Shape& in, int64_t n, const Values& x, const Values& kernel,
+                     const Values& dy, Values& dx, Values& dkernel);
+
 // y = x kernel + bias. x [n,I], kernel [I,O], bias [O] or nullptr, y [n,O].
 void dense_forward(int64_t n, const Values& x, const Values& kernel, const Values* bias, Values& y);
 void dense_backward(int64_t n, const Values& x, const Values& kernel, const Values& dy, Values& dx, Values& dkernel);

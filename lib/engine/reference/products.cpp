@@ -5,8 +5,8 @@
 namespace lepton::reference {
 namespace {
 
-// Calls f(x offset, kernel offset, y offset) for each pair of an input pixel and an output pixel that meet in a window;
-// the offsets are those of channel 0.
+// Calls f(x offset, place in the window, y offset) for each pair of an input pixel and an output pixel that meet in a
+// window; the offsets are those of channel 0.
 template <class F>
 void over_windows(const Node& node, const Shape& in, int64_t n, F f) {
   const Attributes& a = node.attributes;
@@ -19,7 +19,7 @@ void over_windows(const Node& node, const Shape& in, int64_t n, F f) {
       for (int64_t kx = 0; kx < a.kernel_w; ++kx) {
         const int64_t x = ox * a.stride_w + kx * a.dilation - a.pad_left;
         if (x < 0 || x >= in[1]) continue;
-        f(((sample * in[0] + y) * in[1] + x) * in[2], (ky * a.kernel_w + kx) * in[2] * out[2], pixel * out[2]);
+        f(((sample * in[0] + y) * in[1] + x) * in[2], ky * a.kernel_w + kx, pixel * out[2]);
       }
     }
   }
@@ -53,18 +53,42 @@ void add_gradients(const double* x, const double* kernel, const double* dy, int6
 
 void conv_forward(const Node& node, const Shape& in, int64_t n, const Values& x, const Values& kernel,
                   const Values* bias, Values& y) {
+  const int64_t size = in[2] * node.shape[2];
   set_bias(bias, node.shape[2], y);
   over_windows(node, in, n, [&](int64_t from, int64_t k, int64_t to) {
-    add_product(x.data() + from, kernel.data() + k, in[2], node.shape[2], y.data() + to);
+    add_product(x.data() + from, kernel.data() + k * size, in[2], node.shape[2], y.data() + to);
   });
 }
 
 void conv_backward(const Node& node, const Shape& in, int64_t n, const Values& x, const Values& kernel,
                    const Values& dy, Values& dx, Values& dkernel) {
+  const int64_t size = in[2] * node.shape[2];
   dx.assign(x.size(), 0);
   over_windows(node, in, n, [&](int64_t from, int64_t k, int64_t to) {
-    add_gradients(x.data() + from, kernel.data() + k, dy.data() + to, in[2], node.shape[2], dx.data() + from,
-                  dkernel.data() + k);
+    add_gradients(x.data() + from, kernel.data() + k * size, dy.data() + to, in[2], node.shape[2], dx.data() + from,
+                  dkernel.data() + k * size);
+  });
+}
+
+void dwconv_forward(const Node& node, const Shape& in, int64_t n, const Values& x, const Values& kernel,
+                    const Values* bias, Values& y) {
+  set_bias(bias, node.shape[2], y);
+  over_windows(node, in, n, [&](int64_t from, int64_t k, int64_t to) {
+    for (int64_t c = 0; c < in[2]; ++c) {
+      y[static_cast<size_t>(to + c)] += x[static_cast<size_t>(from + c)] * kernel[static_cast<size_t>(k * in[2] + c)];
+    }
+  });
+}
+
+void dwconv_backward(const Node& node, const Shape& in, int64_t n, const Values& x, const Values& kernel,
+                     const Values& dy, Values& dx, Values& dkernel) {
+  dx.assign(x.size(), 0);
+  over_windows(node, in, n, [&](int64_t from, int64_t k, int64_t to) {
+    for (int64_t c = 0; c < in[2]; ++c) {
+      const double gradient = dy[static_cast<size_t>(to + c)];
+      dx[static_cast<size_t>(from + c)] += gradient * kernel[static_cast<size_t>(k * in[2] + c)];
+      dkernel[static_cast<size_t>(k * in[2] + c)] += gradient * x[static_cast<size_t>(from + c)];
+    }
   });
 }
 
