@@ -89,6 +89,9 @@ class Input {
       fail(Exit::mismatch, "cuda: a batch of {} samples needs {} values of shape {}", batch.n, count,
            shape_.to_string());
     }
+    if (!batch.augment.empty() && batch.images.empty()) {
+      fail(Exit::device, "cuda: augmented rows are not there yet; use --device cpu");
+    }
     if (!batch.augment.empty() && batch.augment.size() != static_cast<size_t>(batch.n)) {
       fail(Exit::bug, "cuda: {} augmentations for {} samples", batch.augment.size(), batch.n);
     }

@@ -33,7 +33,9 @@ void list_nets() {
     for (const auto& [name, value] : preset.defaults) {
       recipe += fmt::format("{}{}={}", recipe.empty() ? "" : " ", name, value);
     }
-    print(fmt::format("{}\t{}\t{}\n", preset.name, preset.description, recipe));
+    std::string kinds;
+    for (const SampleKind kind : preset.kinds) kinds += (kinds.empty() ? "" : ",") + std::string(plural_of(kind));
+    print(fmt::format("{}\t{}\t{}\t{}\n", preset.name, kinds, preset.description, recipe));
   }
 }
 
@@ -75,6 +77,7 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
   const int64_t samples = train_split ? train_split->size() : 1;
   Preset preset;
   if (const Preset* known = find_preset(command.net)) {
+    require_kind(*known, kind_of(shape, 0));
     preset = fitted(*known, shape);
   } else if (!command.net.empty()) {
     preset = {"general", "", network_text(command.net), general_recipe(shape, samples)};

@@ -9,11 +9,17 @@ namespace lepton {
 
 // What is done to one image on its way into the network: result(y,x) = image(reflect(y+dy), reflect(x+dx)), mirrored
 // left-right first if flip, (v-128)*contrast+128+brightness, then the cut-out box [y,y+h)x[x,x+w) set to the mean.
+//
+// To one sequence of frames [T,F], or one row (T = 1): result(t,f) = frames(t+dy, f), the mean where there is no such
+// frame, plus `noise` times a random number of mean 0 and deviation 1, in units of the band's standard deviation, drawn
+// for (key, t*F+f); then the frames [cut_y, cut_y+cut_h) and the bands [cut_x, cut_x+cut_w) set to the mean.
 struct Augment {
   int16_t dy = 0, dx = 0;
   int16_t cut_y = 0, cut_x = 0, cut_h = 0, cut_w = 0;
   float brightness = 0, contrast = 1;
   bool flip = false;
+  float noise = 0;
+  uint64_t key = 0;
 };
 
 // n samples. Exactly one of images, rows and tokens is non-empty, laid out [n, sample shape].

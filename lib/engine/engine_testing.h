@@ -64,6 +64,18 @@ class TestSamples {
         return static_cast<int16_t>(low + below(draw(seed, step, i), static_cast<uint32_t>(high - low + 1)));
       };
       Augment a;
+      if (shape.rank() < 3) {
+        const auto frames = shape.rank() == 2 ? shape[0] : 1, bands = shape[shape.rank() - 1];
+        a.dy = within(2, -frames / 2, frames / 2);
+        a.cut_y = within(4, -1, frames);
+        a.cut_x = within(5, -1, bands);
+        a.cut_h = within(6, 0, 2);
+        a.cut_w = within(7, 0, 2);
+        a.noise = 0.3F * within(8, 0, 2);
+        a.key = seed + static_cast<uint64_t>(i);
+        augment_.push_back(a);
+        continue;
+      }
       a.dy = within(2, -shape[0] - 2, shape[0] + 2);  // also past a whole image: reflected more than once
       a.dx = within(3, -3, 3);
       a.cut_y = within(4, -2, shape[0]);

@@ -55,6 +55,9 @@ inline const LayerCase kLayerCases[] = {
     {"augmented", "conv 5 3x3; dense classes", {7, 6, 3}, 8, 8, Exactness::direct, 0, false, true},
     {"augmented_gray", "conv 3 2x2; dense classes", {5, 9, 1}, 8, 8, Exactness::direct, 0, false, true},
     {"augmented_one_row", "dense classes", {1, 8, 5}, 8, 8, Exactness::direct, 0, false, true},
+    {"augmented_frames", "conv 5 3; dense classes", {9, 6}, 8, 9, Exactness::direct, 0, false, true},
+    {"augmented_frames_as_a_map", "conv 5 3x3; dense classes", {9, 5}, 8, 8, Exactness::direct, 0, false, true},
+    {"augmented_row", "dense 5 relu; dense classes", {18}, 8, 8, Exactness::direct, 0, false, true},
     // Convolutions. The input's 1 or 3 channels are read plain, other counts in blocks.
     {"conv_gray", "conv 3 3x3; globalpool avg; dense classes", {7, 9, 1}},
     {"conv_rgb", "conv 5 3x3; globalpool avg; dense classes", {7, 9, 3}},

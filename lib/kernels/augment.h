@@ -5,6 +5,7 @@
 
 #include "base/batch.h"
 #include "base/hd.h"
+#include "base/random.h"
 
 namespace lepton::kernels {
 
@@ -36,6 +37,36 @@ struct InputPixel {
     const T stored = static_cast<T>(image[(from_y * width + from_x) * channels + c]);
     const T toned = (stored - 128) * static_cast<T>(a.contrast) + 128 + static_cast<T>(a.brightness);
     return normalized(toned, mean, std);
+  }
+};
+
+// Random numbers, uniform with mean 0 and deviation 1: the same on every device to the last bit. Number i of `key` is
+// the (i % 4)th of draw i / 4.
+LEPTON_HD Random4 noise_draw(uint64_t key, uint64_t quad) { return random4(key, Stream::augment, 1, quad); }
+LEPTON_HD float noise_of(const Random4& draw, int64_t which) {
+  constexpr float kWidth = 3.46410161513775458705F;  // sqrt(12)
+  return (uniform(draw.v[which]) - 0.5F) * kWidth;
+}
+
+// One value of the network's input, gathered from frames [count, bands].
+template <class T>
+struct InputFrame {
+  int64_t count, bands;
+
+  // Mean and std are the band's. What is masked or comes from outside is the mean, i.e. 0.
+  LEPTON_HD T operator()(const float* frames, const Augment& a, int64_t t, int64_t band, T mean, T std) const {
+    if (masked(a, t, band)) return 0;
+    const int64_t from = t + a.dy;
+    T value = 0;
+    if (from >= 0 && from < count) value = normalized(static_cast<T>(frames[from * bands + band]), mean, std);
+    const int64_t place = t * bands + band;
+    if (a.noise != 0) {
+      value += static_cast<T>(a.noise * noise_of(noise_draw(a.key, static_cast<uint64_t>(place / 4)), place % 4));
+    }
+    return value;
+  }
+  LEPTON_HD static bool masked(const Augment& a, int64_t t, int64_t band) {
+    return (t >= a.cut_y && t < a.cut_y + a.cut_h) || (band >= a.cut_x && band < a.cut_x + a.cut_w);
   }
 };
 

@@ -224,5 +224,45 @@ TEST(SquaredError, CountsWhatIsKnown) {
   EXPECT_EQ(error.gradient(5, unknown, 1), 0);
 }
 
+TEST(InputFrame, ShiftsMasksAndAddsNoise) {
+  const float frames[] = {1, 2, 3, 4, 5, 6};  // [3,2]
+  const kernels::InputFrame<double> frame{3, 2};
+  const auto at = [&](const Augment& a, int64_t t, int64_t f) { return frame(frames, a, t, f, 1.0, 2.0); };
+  Augment a;
+  EXPECT_EQ(at(a, 1, 1), 1.5);
+  a.dy = 1;
+  EXPECT_EQ(at(a, 0, 0), 1);
+  EXPECT_EQ(at(a, 2, 0), 0);  // from behind the end: the mean
+  a.dy = -2;
+  EXPECT_EQ(at(a, 1, 0), 0);
+  EXPECT_EQ(at(a, 2, 1), 0.5);
+  a = {};
+  a.cut_y = 1;
+  a.cut_h = 1;
+  a.cut_x = 0;
+  a.cut_w = 1;
+  EXPECT_EQ(at(a, 1, 1), 0);    // its frame is masked
+  EXPECT_EQ(at(a, 2, 0), 0);    // its band is masked
+  EXPECT_EQ(at(a, 2, 1), 2.5);  // neither is
+  a = {};
+  a.noise = 0.5F;
+  a.key = 7;
+  EXPECT_NE(at(a, 0, 0), 0);
+  EXPECT_NE(at(a, 0, 0), at(a, 0, 1) - 0.5);  // another number for each place
+  EXPECT_LT(std::abs(at(a, 0, 0)), 0.5 * std::sqrt(3));
+}
+
+TEST(Noise, HasMeanZeroAndDeviationOne) {
+  double sum = 0, square = 0;
+  constexpr int kCount = 40000;
+  for (int i = 0; i < kCount; ++i) {
+    const double v = kernels::noise_of(kernels::noise_draw(3, static_cast<uint64_t>(i / 4)), i % 4);
+    sum += v;
+    square += v * v;
+  }
+  EXPECT_NEAR(sum / kCount, 0, 0.02);
+  EXPECT_NEAR(square / kCount, 1, 0.02);
+}
+
 }  // namespace
 }  // namespace lepton::kernels

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "net/graph.h"
 #include "net/presets.h"
 
@@ -32,14 +33,26 @@ std::string staged_net(const Shape& shape) {
   return net + "globalpool max\ndense classes\n";
 }
 
+// Strided convolutions over time until a residual block is cheap: for frames of few numbers, such as raw waves.
+std::string wave_net(int64_t frames) {
+  std::string net;
+  int64_t width = 32;
+  for (; frames > 64; frames = (frames + 3) / 4, width = std::min<int64_t>(2 * width, 128)) {
+    net += fmt::format("conv {} 9 stride=4 bn relu\n", width);
+  }
+  net += fmt::format("conv {} 3 bn relu\n", width);
+  net += fmt::format("residual {{\n  conv {0} 3 bn relu\n  conv {0} 3 bn\n}} relu\n", width);
+  return net + "globalpool avg\ndropout 0.2\ndense classes\n";
+}
+
 // Of two cores in training, assumed: less where convolutions are narrow and memory is the limit.
 constexpr double kWideFlops = 200e9, kNarrowFlops = 170e9;
 
 // Epochs that `seconds` allow, backward being twice the work of forward, but no more than learning from few samples
 // asks for: about 3,000 updates.
 std::string epochs_for(const std::string& net, const Shape& shape, int64_t classes, int64_t samples, int64_t batch,
-                       double work) {
-  const auto flops = 3.0 * static_cast<double>(build_graph(net, shape, classes).forward_flops());
+                       double work, int64_t tokens = 0) {
+  const auto flops = 3.0 * static_cast<double>(build_graph(net, shape, classes, tokens).forward_flops());
   const int64_t wanted = std::clamp<int64_t>(3000 * batch / samples, 20, 100);
   const double affordable = std::min(1e6, work / (flops * static_cast<double>(samples)));
   return std::to_string(std::clamp<int64_t>(static_cast<int64_t>(affordable), 1, wanted));
@@ -51,10 +64,36 @@ void set_option(Preset& preset, const std::string& name, const std::string& valu
   }
 }
 
+Preset default_for_frames(const Shape& shape, int64_t classes, int64_t samples) {
+  Preset preset = *find_preset("kws");
+  if (shape[1] < 4) {
+    preset.name = "default";
+    preset.description = "chosen by the number of frames";
+    preset.net = wave_net(shape[0]);
+  }
+  const int64_t batch = samples < 2000 ? 32 : 64;
+  set_option(preset, "batch", std::to_string(batch));
+  set_option(preset, "epochs", epochs_for(preset.net, shape, classes, samples, batch, 600 * kNarrowFlops));
+  return fitted(preset, shape);
+}
+
+// A bag where order is lost already or is too long for convolutions: many hashed n-grams, long texts.
+Preset default_for_texts(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens) {
+  const bool bag = tokens > 65'536 || shape[0] > 400;
+  Preset preset = *find_preset(bag ? "fasttext" : "textcnn");
+  const int64_t batch = samples < 5000 ? 32 : 64, most = bag ? 15 : 10;
+  set_option(preset, "batch", std::to_string(batch));
+  const std::string epochs = epochs_for(preset.net, shape, classes, samples, batch, 600 * kNarrowFlops, tokens);
+  if (parse_int(epochs).value_or(1) < most || samples < 5000) set_option(preset, "epochs", epochs);
+  return preset;
+}
+
 }  // namespace
 
-Preset default_preset(const Shape& shape, int64_t classes, int64_t samples) {
+Preset default_preset(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens) {
   samples = std::max<int64_t>(samples, 1);
+  if (tokens > 0) return default_for_texts(shape, classes, samples, tokens);
+  if (shape.rank() == 2) return default_for_frames(shape, classes, samples);
   const int64_t batch = samples < 2000 ? 32 : 128;
   const bool map = shape.rank() == 3 && std::min(shape[0], shape[1]) >= 4;
   if (!map) {

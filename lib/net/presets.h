@@ -11,6 +11,11 @@
 
 namespace lepton {
 
+// What a sample is: an image {H,W,C}, a row of numbers {D}, frames of sound {T,F}, or the tokens {L} of a text.
+enum class SampleKind { image, row, frames, text };
+SampleKind kind_of(const Shape& sample, int64_t tokens);
+const char* plural_of(SampleKind kind);  // "images"
+
 // A network and the default options that go with it; options given by the user win.
 struct Preset {
   std::string name;
@@ -20,21 +25,28 @@ struct Preset {
   // head-lr, momentum, other-momentum, weight-decay, bias-decay, head-decay, schedule, warmup, label-smoothing, loss
   // (mean|sum), shift, flip (none|random|alternate|auto), cutout.
   std::vector<std::pair<std::string, std::string>> defaults;
+  std::vector<SampleKind> kinds = {};  // it is for; empty: all
 };
 
-// textbook, mlp, cnn6, resnet9, speed94.
+// Of images textbook, cnn6, resnet9, speed94; of rows mlp, resmlp; of frames kws, dscnn; of texts textcnn, fasttext.
+// Those of rows predict numbers as well (a loss of mse).
 std::span<const Preset> presets();
 const Preset* find_preset(std::string_view name);  // nullptr if there is none
 
-// The preset with its augmentation cut to inputs of `shape`: shift at most an eighth, cutout at most a quarter of the
-// shorter side, and none at all for rows of numbers.
+// Throws Error(usage) that names those there are, where the preset is not for samples of this kind.
+void require_kind(const Preset& preset, SampleKind kind);
+
+// The preset with its augmentation cut to inputs of `shape`: shift at most an eighth (of frames, of their number),
+// cutout at most a quarter of the shorter side, no mirroring of frames, and nothing at all for rows of numbers and
+// texts.
 Preset fitted(const Preset& preset, const Shape& shape);
 
-// Network and recipe for data of one sample's shape ({H,W,C} or {D}), `classes` classes and `samples` training samples.
+// Network and recipe for data of one sample's shape, `classes` classes (or numbers to be predicted) and `samples`
+// training samples; tokens > 0: texts of so many different tokens.
 // Meant to end within about twenty minutes on two cores for CIFAR-10-sized sets of colour images, within three for gray
 // ones of 28x28, and to take enough steps on few samples. Its net fits every shape, its
 // augmentation is fitted. The name is "default" or a
 // preset's.
-Preset default_preset(const Shape& shape, int64_t classes, int64_t samples);
+Preset default_preset(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens = 0);
 
 }  // namespace lepton

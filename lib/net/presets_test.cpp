@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -54,12 +55,22 @@ TEST(Presets, Speed94IsTheRecipe) {
 TEST(Presets, EachFitsOrSaysWhyNot) {
   for (const Preset& preset : presets()) {
     EXPECT_FALSE(preset.description.empty());
-    for (const Shape& shape : {Shape{8, 8, 1}, Shape{1, 1, 1}, Shape{30}, Shape{64, 48, 3}}) {
+    EXPECT_FALSE(preset.kinds.empty());
+    const struct {
+      Shape shape;
+      int64_t tokens = 0;
+    } inputs[] = {{{8, 8, 1}}, {{1, 1, 1}}, {{30}},   {{64, 48, 3}}, {{98, 40}},
+                  {{1, 5}},    {{8000, 1}}, {{1}, 2}, {{60}, 9}};
+    for (const auto& [shape, tokens] : inputs) {
+      const SampleKind kind = kind_of(shape, tokens);
+      const bool fits = std::find(preset.kinds.begin(), preset.kinds.end(), kind) != preset.kinds.end();
+      const bool must = fits && kind != SampleKind::image;  // images may be too small for the pools
       try {
-        EXPECT_GT(build_graph(preset.net, shape, 2).parameter_count(), 0);
+        EXPECT_GT(build_graph(preset.net, shape, 2, tokens).parameter_count(), 0);
       } catch (const Error& error) {
         EXPECT_EQ(error.status(), Exit::usage);
         EXPECT_EQ(std::string(error.what()).rfind("net line ", 0), 0U) << error.what();
+        EXPECT_FALSE(must) << preset.name << " " << shape.to_string() << ": " << error.what();
       }
     }
   }
@@ -80,6 +91,42 @@ TEST(DefaultPreset, FitsEveryShapeAndAmount) {
       // Enough updates to learn from few samples; the last batch of an epoch may be short.
       EXPECT_GE(*epochs * std::ceil(static_cast<double>(samples) / static_cast<double>(*batch)), 100)
           << shape.to_string() << " " << samples;
+    }
+  }
+}
+
+TEST(Presets, SayWhatTheyAreFor) {
+  EXPECT_NO_THROW(require_kind(*find_preset("textcnn"), SampleKind::text));
+  EXPECT_NO_THROW(require_kind(*find_preset("mlp"), SampleKind::frames));
+  try {
+    require_kind(*find_preset("textcnn"), kind_of({8, 8, 3}, 0));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), Exit::usage);
+    EXPECT_STREQ(error.what(),
+                 "the network textcnn is for texts; this data has images, for which there are textbook, mlp, cnn6, "
+                 "resnet9, speed94");
+  }
+}
+
+TEST(DefaultPreset, IsOneForTheKindOfSamples) {
+  const struct {
+    Shape shape;
+    int64_t tokens;
+    const char* name;
+  } rows[] = {{{30}, 0, "mlp"},         {{98, 40}, 0, "kws"},       {{8000, 1}, 0, "default"},
+              {{60}, 20000, "textcnn"}, {{60}, 131073, "fasttext"}, {{900}, 20000, "fasttext"}};
+  for (const auto& row : rows) {
+    for (const int64_t samples : {100, 2000, 6000, 120000}) {
+      const Preset preset = default_preset(row.shape, 6, samples, row.tokens);
+      EXPECT_EQ(preset.name, row.name) << row.shape.to_string();
+      const Graph graph = build_graph(preset.net, row.shape, 6, row.tokens);
+      EXPECT_EQ(value_of(preset, "flip"), "none");
+      const auto epochs = parse_int(value_of(preset, "epochs")), batch = parse_int(value_of(preset, "batch"));
+      ASSERT_TRUE(epochs && batch);
+      EXPECT_GE(*epochs * samples, 90 * *batch) << row.shape.to_string() << " " << samples;
+      const double work = 3.0 * static_cast<double>(graph.forward_flops() * samples * *epochs);
+      EXPECT_LE(work, std::max(102e12, 3.0 * static_cast<double>(graph.forward_flops() * samples))) << row.name;
     }
   }
 }
@@ -106,10 +153,8 @@ TEST(Presets, AugmentationIsFittedToTheInput) {
   const struct {
     Shape shape;
     const char *shift, *cutout, *flip;
-  } rows[] = {{{32, 32, 3}, "4", "8", "auto"},
-              {{40, 8, 3}, "1", "2", "auto"},
-              {{1, 1, 3}, "0", "0", "none"},
-              {{30}, "0", "0", "none"}};
+  } rows[] = {{{32, 32, 3}, "4", "8", "auto"}, {{40, 8, 3}, "1", "2", "auto"}, {{1, 1, 3}, "0", "0", "none"},
+              {{30}, "0", "0", "none"},        {{40, 16}, "4", "4", "none"},   {{8, 16}, "1", "2", "none"}};
   for (const auto& row : rows) {
     const Preset preset = fitted(resnet9, row.shape);
     EXPECT_EQ(value_of(preset, "shift"), row.shift) << row.shape.to_string();

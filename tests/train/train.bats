@@ -129,7 +129,10 @@ net='conv 8 3x3 bn relu; maxpool 2; dense classes'
 @test "lists, summary and profile go to stdout and train nothing" {
   dataset d.h5
   run lepton-train --list-nets
-  expect 0 "resnet9"
+  expect 0 "$(printf 'resnet9\timages\t')"
+  expect 0 "$(printf 'textcnn\ttexts\t')"
+  run lepton-train d.h5 --net textcnn -o m.h5
+  expect 2 "is for texts; this data has images"
   run lepton-train --list-layers
   expect 0 "maxpool"
   run lepton-train --list-devices

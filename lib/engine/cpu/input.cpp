@@ -43,11 +43,11 @@ class InputOp : public Op {
       float* to = data_ + s * floats;
       if (!planar_ || s >= run.n) std::fill_n(to, floats, 0.0F);
       if (s >= run.n) continue;
+      const Augment a = batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(s)];
       if (batch.images.empty()) {
-        row(batch.rows.data() + s * elements, to);
+        frames(batch.rows.data() + s * elements, a, to);
       } else {
-        image(batch.images.data() + s * elements,
-              batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(s)], to);
+        image(batch.images.data() + s * elements, a, to);
       }
     }
   }
@@ -55,14 +55,31 @@ class InputOp : public Op {
  private:
   int64_t place(int64_t pixel, int64_t c) const { return planar_ ? c * map_.pixels() + pixel : map_.place(pixel, c); }
 
-  // The sample's last axis is normalised, also where the network reads it as the width of a map of one channel.
-  void row(const float* from, float* to) const {
-    size_t band = 0;
-    for (int64_t pixel = 0; pixel < map_.pixels(); ++pixel) {
-      for (int64_t c = 0; c < map_.c; ++c) {
-        to[place(pixel, c)] = kernels::normalized(from[pixel * map_.c + c], mean_[band], std_[band]);
-        if (++band == mean_.size()) band = 0;
+  // kernels::InputFrame with its random numbers drawn four at a time. The sample's last axis has the bands, also where
+  // the network reads it as the width of a map of one channel: then a pixel is a value, else a frame.
+  void frames(const float* from, const Augment& a, float* to) const {
+    const auto bands = static_cast<int64_t>(mean_.size()), count = sample_.elements() / bands;
+    const bool frame_a_pixel = map_.c == bands;
+    for (int64_t t = 0; t < count; ++t) {
+      const bool outside = t + a.dy < 0 || t + a.dy >= count;
+      const float* frame = outside ? from : from + (t + a.dy) * bands;
+      for (int64_t f = 0; f < bands; ++f) {
+        const auto at = static_cast<size_t>(f);
+        const bool masked = kernels::InputFrame<float>::masked(a, t, f);
+        to[frame_a_pixel ? place(t, f) : place(t * bands + f, 0)] =
+            masked || outside ? 0.0F : kernels::normalized(frame[f], mean_[at], std_[at]);
       }
+    }
+    if (a.noise != 0) add_noise(a, to);
+  }
+
+  void add_noise(const Augment& a, float* to) const {
+    const auto bands = static_cast<int64_t>(mean_.size());
+    Random4 random{};
+    for (int64_t i = 0; i < sample_.elements(); ++i) {
+      if (i % 4 == 0) random = kernels::noise_draw(a.key, static_cast<uint64_t>(i / 4));
+      if (kernels::InputFrame<float>::masked(a, i / bands, i % bands)) continue;
+      to[map_.c == bands ? place(i / bands, i % bands) : place(i, 0)] += a.noise * kernels::noise_of(random, i % 4);
     }
   }
 

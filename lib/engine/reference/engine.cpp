@@ -317,16 +317,17 @@ class ReferenceEngine : public Engine {
     }
     const int rank = graph_.input.rank();
     const int64_t channels = graph_.input[rank - 1], width = rank > 1 ? graph_.input[rank - 2] : 1;
+    const kernels::InputFrame<double> frame{elements / channels, channels};
     const kernels::InputPixel<double> pixel{elements / channels / width, width, channels};
     for (size_t i = 0; i < x.size(); ++i) {
       const auto place = static_cast<int64_t>(i) % elements, sample = static_cast<int64_t>(i) / elements;
       const auto c = static_cast<size_t>(place % channels);  // of the sample's last axis, whatever the network reads
       const double mean = options_.mean.empty() ? 0 : static_cast<double>(options_.mean[c]);
       const double std = options_.std.empty() ? 1 : static_cast<double>(options_.std[c]);
+      const Augment a = batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(sample)];
       if (batch.images.empty()) {
-        x[i] = kernels::normalized(static_cast<double>(batch.rows[i]), mean, std);
+        x[i] = frame(batch.rows.data() + sample * elements, a, place / channels, place % channels, mean, std);
       } else {
-        const Augment a = batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(sample)];
         x[i] = pixel(batch.images.data() + sample * elements, a, place / channels / width, place / channels % width,
                      place % channels, mean, std);
       }
