@@ -74,17 +74,17 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
                             const Model* initial) {
   const Shape shape = data.sample_shape();
   const SplitData* train_split = data.split(Split::train);
-  const int64_t samples = train_split ? train_split->size() : 1;
+  const int64_t samples = train_split ? train_split->size() : 1, tokens = tokens_of(data);
   Preset preset;
   if (const Preset* known = find_preset(command.net)) {
-    require_kind(*known, kind_of(shape, 0));
+    require_kind(*known, kind_of(shape, tokens));
     preset = fitted(*known, shape);
   } else if (!command.net.empty()) {
     preset = {"general", "", network_text(command.net), general_recipe(shape, samples)};
   } else if (initial != nullptr) {
     preset = {"general", "", initial->net, general_recipe(shape, samples)};
   } else {
-    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples);
+    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples, tokens);
   }
   // Weights that know something already are moved gently.
   if (initial != nullptr && preset.name == "general") preset.defaults.emplace_back("lr", "0.0005");
