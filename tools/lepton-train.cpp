@@ -84,7 +84,7 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
   } else if (initial != nullptr) {
     preset = {"general", "", initial->net, general_recipe(shape, samples)};
   } else {
-    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples, tokens);
+    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples, tokens, is_bag(data));
   }
   // Weights that know something already are moved gently.
   if (initial != nullptr && preset.name == "general") preset.defaults.emplace_back("lr", "0.0005");

@@ -31,6 +31,10 @@ int64_t tokens_of(const Dataset& data) {
   return 0;
 }
 
+bool is_bag(const Dataset& data) {
+  return tokens_of(data) > 0 && read_recipe(data.meta().recipe, data.meta().parts)->is_bag();
+}
+
 std::string recipe_text(const char* kind, const RecipeJson& steps) {
   return RecipeJson{{"version", 1}, {"kind", kind}, {"steps", steps}}.dump();
 }

@@ -24,6 +24,7 @@ struct TextRecipe : Recipe {
   Shape sample_shape() const override { return {length}; }
   ElementType type() const override { return ElementType::i32; }
   int64_t tokens() const override { return tokenizer->tokens(); }
+  bool is_bag() const override { return tokenizer->is_bag(); }
   std::string json() const override;
   // A document as its file holds it, or the UTF-8 text of a record.
   Prepared prepare(std::span<const uint8_t> raw) const override;

@@ -161,6 +161,7 @@ class Ngrams : public Tokenizer {
     tokens_ = next;
   }
   int64_t tokens() const override { return tokens_; }
+  bool is_bag() const override { return true; }
   void encode(std::string_view text, std::vector<int32_t>& ids) const override {
     for_each_ngram(text, sizes_, [&](uint32_t bucket) {
       if (ids_[bucket] > 0) ids.push_back(ids_[bucket]);

@@ -16,6 +16,7 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
   virtual int64_t tokens() const = 0;  // ids are below this
+  virtual bool is_bag() const { return false; }
   // The ids of a normalised text (io/unicode.h), appended in the order of the text. Thread-safe.
   virtual void encode(std::string_view text, std::vector<int32_t>& ids) const = 0;
   virtual RecipeJson step() const = 0;  // {"step":"tokens","kind":...}, all but what the parts hold
