@@ -134,7 +134,7 @@ std::vector<std::pair<std::string, std::string>> provenance_of(const TextCommand
 void add_text_options(CLI::App& app, TextCommand& c) {
   const char* kTexts = "Texts";
   app.add_option("--text", c.column, "column or field of the text (text)")->type_name("NAME")->group(kTexts);
-  app.add_option("--tokens", c.tokens, "how texts are cut: words, subword (SentencePiece) or ngrams (subword)")
+  app.add_option("--tokens", c.tokens, "how texts are cut: ngrams, words or subword (ngrams)")
       ->type_name("KIND")
       ->check(CLI::IsMember({"words", "subword", "ngrams"}))
       ->group(kTexts);
@@ -181,7 +181,7 @@ PrepResult prepare_texts(const TextCommand& command, const std::string& label, c
                          const SourceLimits& limits, const std::string& target, const PrepOptions& options,
                          const PrepHooks& hooks, std::vector<std::string>& files) {
   TextCommand chosen = command;
-  if (chosen.tokens.empty()) chosen.tokens = "subword";
+  if (chosen.tokens.empty()) chosen.tokens = "ngrams";
   std::vector<InputSpec> rows, documents;
   for (const InputSpec& input : inputs) {
     std::error_code ignored;
