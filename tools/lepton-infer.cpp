@@ -195,7 +195,8 @@ int main(int argc, char** argv) {
     InferCommand command;
     CommandLine line(
         {.name = "lepton-infer",
-         .summary = "Labels images, recordings or rows with a trained model: input, label and score, a line each.",
+         .summary =
+             "Labels images, recordings, texts or rows with a trained model: input, label and score, a line each.",
          .usage = "[options] MODEL.h5 [INPUT...]",
          .example = "find new/ -name '*.jpg' -print0 | lepton-infer model.h5 --files0-from - --top 3",
          .essential = {"files-from", "files0-from", "format", "header", "top", "probs", "embed", "threshold", "bench"},

@@ -3,6 +3,8 @@
 #include <CLI/App.hpp>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -32,10 +34,10 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   app.add_option("--class-names", c.class_names, "names of numbered classes, and the order of all, separated by commas")
       ->type_name("A,B,...")
       ->group(kInputs);
-  app.add_option("--type", c.type, "kind of the data: image, audio or table (by content)")
+  app.add_option("--type", c.type, "kind of the data: image, audio, text or table (by content)")
       ->type_name("KIND")
       ->group(kInputs);
-  app.add_option("--label", c.label, "column of the label (label, target or class, else the last)")
+  app.add_option("--label", c.label, "column of the label (label, target or class, else the last; of texts label)")
       ->type_name("NAME")
       ->group(kInputs);
 
@@ -57,6 +59,7 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
   app.add_option("--max-pixels", c.max_pixels, "refuse larger images (100 million)")->type_name("N")->group(kImages);
 
   add_audio_options(app, c.audio);
+  add_text_options(app, c.text);
   add_table_options(app, c.table);
 
   const char* kBad = "Bad input and limits";
@@ -135,14 +138,18 @@ PrepOptions prep_options(const PrepCommand& command) {
 }
 
 std::string kind_of(const PrepCommand& command) {
-  if (!command.type.empty()) return command.type;
   const bool listed = !command.files_from.empty() || !command.files0_from.empty();
-  return !listed && look_like_tables(prep_inputs(command)) ? "table" : "image";
+  if (!command.type.empty()) return command.type;
+  if (!command.text.column.empty() || !command.text.tokens.empty()) return "text";
+  if (listed) return "image";
+  const std::vector<InputSpec> inputs = prep_inputs(command);
+  return look_like_texts(inputs) ? "text" : look_like_tables(inputs) ? "table" : "image";
 }
 
 void check_prep_command(const PrepCommand& command) {
-  if (!command.type.empty() && command.type != "image" && command.type != "audio" && command.type != "table") {
-    fail(Exit::usage, "--type {}: expected image, audio or table", command.type);
+  constexpr std::array<std::string_view, 5> kKinds = {"", "image", "audio", "text", "table"};
+  if (std::find(kKinds.begin(), kKinds.end(), command.type) == kKinds.end()) {
+    fail(Exit::usage, "--type {}: expected image, audio, text or table", command.type);
   }
   const bool inputs = !command.inputs.empty() || !command.train.empty() || !command.val.empty() ||
                       !command.test.empty() || !command.files_from.empty() || !command.files0_from.empty();

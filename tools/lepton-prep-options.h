@@ -7,6 +7,7 @@
 #include "data/prep.h"
 #include "lepton-prep-audio.h"
 #include "lepton-prep-tables.h"
+#include "lepton-prep-text.h"
 
 namespace CLI {
 class App;
@@ -23,6 +24,7 @@ struct PrepCommand {
   std::string type;   // "" = by content
   std::string label;  // column of the label
   AudioCommand audio;
+  TextCommand text;
   TableCommand table;
   int64_t max_pixels = 100'000'000, max_members = 10'000'000, max_file_bytes = int64_t{1} << 28;
   std::string check, list, export_to;
@@ -35,7 +37,7 @@ void add_prep_options(CLI::App& app, PrepCommand& command);
 // The options that steer prepare(); Error(usage) names the option whose value cannot be.
 PrepOptions prep_options(const PrepCommand& command);
 
-// "image" or "table": as --type says, or by content.
+// "image", "text" or "table": as --type says, or by content.
 std::string kind_of(const PrepCommand& command);
 
 // Error(usage) for options that do not go together.

@@ -84,6 +84,7 @@ std::string describe(const PrepResult& result) {
   for (size_t s = 0; s < result.in_split.size(); ++s) {
     if (result.in_split[s] > 0) text += fmt::format(" {} {}", kSplitNames[s], with_commas(result.in_split[s]));
   }
+  if (result.cut > 0) text += fmt::format("; {} texts cut to {} tokens", with_commas(result.cut), result.sample[0]);
   if (result.errors > 0) text += fmt::format("; {} bad inputs skipped", with_commas(result.errors));
   return text;
 }
@@ -131,7 +132,14 @@ void make_dataset(const PrepCommand& command, const CommonOptions& common) {
   if (command.error_report == command.output) fail(Exit::usage, "--error-report and -o name the same file");
   std::vector<std::string> files;
   PrepResult result;
-  if (kind_of(command) == "table") {
+  const std::string kind = kind_of(command);
+  if (kind == "text") {
+    const SourceLimits limits{command.max_file_bytes, command.max_members};
+    result = with_progress(command, [&](const PrepHooks& hooks) {
+      return prepare_texts(command.text, command.label, prep_inputs(command), limits, command.output, options, hooks,
+                           files);
+    });
+  } else if (kind == "table") {
     const std::vector<InputSpec> inputs = prep_inputs(command);
     for (const InputSpec& input : inputs) keep_input(input.path, command.output);
     result = with_progress(command, [&](const PrepHooks& hooks) {
@@ -152,7 +160,7 @@ void make_dataset(const PrepCommand& command, const CommonOptions& common) {
 Exit run(int argc, char** argv) {
   PrepCommand command;
   CommandLine line({.name = "lepton-prep",
-                    .summary = "Turns images, recordings or tables into a dataset.",
+                    .summary = "Turns images, recordings, texts or tables into a dataset.",
                     .usage = "[options] -o OUT.h5 INPUT...",
                     .example = "lepton-prep photos/ --size 32x32 --resize crop -o photos.h5",
                     .essential = {"output", "size", "resize", "split", "split-key", "labels", "files-from",

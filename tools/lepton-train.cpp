@@ -14,6 +14,7 @@
 #include "cli/signals.h"
 #include "data/dataset.h"
 #include "data/model.h"
+#include "data/recipe.h"
 #include "io/files.h"
 #include "lepton-train-options.h"
 #include "net/layers.h"
@@ -73,17 +74,17 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
                             const Model* initial) {
   const Shape shape = data.sample_shape();
   const SplitData* train_split = data.split(Split::train);
-  const int64_t samples = train_split ? train_split->size() : 1;
+  const int64_t samples = train_split ? train_split->size() : 1, tokens = tokens_of(data);
   Preset preset;
   if (const Preset* known = find_preset(command.net)) {
-    require_kind(*known, kind_of(shape, 0));
+    require_kind(*known, kind_of(shape, tokens));
     preset = fitted(*known, shape);
   } else if (!command.net.empty()) {
     preset = {"general", "", network_text(command.net), general_recipe(shape, samples)};
   } else if (initial != nullptr) {
     preset = {"general", "", initial->net, general_recipe(shape, samples)};
   } else {
-    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples);
+    preset = default_preset(shape, static_cast<int64_t>(data.meta().classes.size()), samples, tokens, is_bag(data));
   }
   // Weights that know something already are moved gently.
   if (initial != nullptr && preset.name == "general") preset.defaults.emplace_back("lr", "0.0005");
@@ -123,7 +124,8 @@ void keep_apart(const TrainCommand& command, const std::string& checkpoint) {
 }
 
 void print_profile(const TrainOptions& options, const CommonOptions& common, const Dataset& data) {
-  const Graph graph = build_graph(options.net, data.sample_shape(), static_cast<int64_t>(data.meta().classes.size()));
+  const Graph graph =
+      build_graph(options.net, data.sample_shape(), static_cast<int64_t>(data.meta().classes.size()), tokens_of(data));
   EngineOptions o;
   o.threads = common.threads;
   o.training = true;
@@ -209,7 +211,7 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   const TrainOptions options = choose_options(command, common, data, initial ? &*initial : nullptr);
   if (command.summary) {
     const auto classes = static_cast<int64_t>(data.meta().classes.size());
-    print(summary_text(build_graph(options.net, data.sample_shape(), classes), options.batch));
+    print(summary_text(build_graph(options.net, data.sample_shape(), classes, tokens_of(data)), options.batch));
     return Exit::ok;
   }
   if (command.profile) return print_profile(options, common, data), Exit::ok;

@@ -65,6 +65,7 @@ struct PrepHooks {
 // What was written, for the closing words.
 struct PrepResult {
   int64_t samples = 0, errors = 0;
+  int64_t cut = 0;  // samples that are the beginning of something longer
   std::array<int64_t, 3> in_split{};
   std::vector<std::string> classes;
   int64_t targets = 0;  // regression: numbers a sample is to be given; 0 = classes

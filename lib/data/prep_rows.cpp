@@ -32,6 +32,7 @@ struct Entry {
   size_t row = 0;
   Digest digest{};
   std::vector<uint8_t> x;
+  bool cut = false;
 };
 
 struct Block {
@@ -184,7 +185,9 @@ class Rows {
     const auto prepare_one = [&](Entry& entry) {
       if (sha256(bytes_of(entry.record.raw)) != scan_.rows[entry.row].digest) changed(entry.record.id);
       try {
-        entry.x = recipe_->prepare(bytes_of(entry.record.raw)).x;
+        Prepared prepared = recipe_->prepare(bytes_of(entry.record.raw));
+        entry.x = std::move(prepared.x);
+        entry.cut = prepared.cut;
       } catch (const Error& error) {
         if (error.status() != Exit::bad_inputs) throw;
         entry.record.problem = error.what();
@@ -215,6 +218,7 @@ class Rows {
     }
     ++result_.in_split[static_cast<size_t>(row.split)];
     ++result_.samples;
+    if (entry.cut) ++result_.cut;
   }
 
   // A target that a record lacks must not count as a number: each has sums of its own.

@@ -4,6 +4,7 @@
 #include "data/recipe_image.h"
 #include "data/recipe_json.h"
 #include "data/recipe_table.h"
+#include "data/recipe_text.h"
 
 namespace lepton {
 
@@ -16,11 +17,24 @@ std::unique_ptr<const Recipe> read_recipe(const std::string& json, const RecipeP
   if (document.size() != 3) refuse_recipe("has settings this version does not know");
   const auto kind = document["kind"].get<std::string>();
   const RecipeJson& steps = document["steps"];
-  (void)parts;
   if (kind == "table") return std::make_unique<TableRecipe>(TableRecipe::from_steps(steps));
   if (kind == "image") return std::make_unique<ImageRecipe>(ImageRecipe::from_steps(steps));
   if (kind == "audio") return std::make_unique<AudioRecipe>(AudioRecipe::from_steps(steps));
+  if (kind == "text") return std::make_unique<TextRecipe>(TextRecipe::from_steps(steps, parts));
   refuse_recipe(fmt::format("its kind '{}' is not one this version knows", kind));
+}
+
+int64_t tokens_of(const Dataset& data) {
+  for (const Split which : {Split::train, Split::val, Split::test}) {
+    const SplitData* split = data.split(which);
+    if (split == nullptr) continue;
+    return split->type() == ElementType::i32 ? read_recipe(data.meta().recipe, data.meta().parts)->tokens() : 0;
+  }
+  return 0;
+}
+
+bool is_bag(const Dataset& data) {
+  return tokens_of(data) > 0 && read_recipe(data.meta().recipe, data.meta().parts)->is_bag();
 }
 
 std::string recipe_text(const char* kind, const RecipeJson& steps) {

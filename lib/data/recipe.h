@@ -18,6 +18,7 @@ struct Prepared {
   std::vector<uint8_t> x;    // one sample as stored
   bool lost_colour = false;  // turned gray without having been asked to
   bool resampled = false;    // a recording of another rate than the recipe's
+  bool cut = false;          // longer than a sample: its end was left out
 };
 
 // One input of a source of records: what its answer is named by, and the raw bytes that Recipe::prepare takes.
@@ -46,9 +47,10 @@ class Recipe {
  public:
   virtual ~Recipe() = default;
   virtual Shape sample_shape() const = 0;
-  virtual ElementType type() const = 0;         // of x
-  virtual int64_t tokens() const { return 0; }  // how many token ids there are, with padding; 0: x holds no tokens
-  virtual std::string json() const = 0;         // stable key order
+  virtual ElementType type() const = 0;          // of x
+  virtual int64_t tokens() const { return 0; }   // how many token ids there are, with padding; 0: x holds no tokens
+  virtual bool is_bag() const { return false; }  // whether the order of tokens means nothing
+  virtual std::string json() const = 0;          // stable key order
   // Raw bytes (a whole file, or one record) to x. Error(bad_inputs) says what is wrong ("is 28x30, expected 28x28").
   virtual Prepared prepare(std::span<const uint8_t> raw) const = 0;
   virtual bool of_records() const { return false; }  // false: a whole file is one input
@@ -66,5 +68,8 @@ class Recipe {
 
 // From /meta/recipe and the binary parts beside it. Error(mismatch) on unknown kinds, versions or steps.
 std::unique_ptr<const Recipe> read_recipe(const std::string& json, const RecipeParts& parts = {});
+// Recipe::tokens() of a dataset, 0 where its samples are no tokens; and Recipe::is_bag().
+int64_t tokens_of(const Dataset& data);
+bool is_bag(const Dataset& data);
 
 }  // namespace lepton

@@ -78,8 +78,8 @@ Preset default_for_frames(const Shape& shape, int64_t classes, int64_t samples) 
 }
 
 // A bag where order is lost already or is too long for convolutions: many hashed n-grams, long texts.
-Preset default_for_texts(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens) {
-  const bool bag = tokens > 65'536 || shape[0] > 400;
+Preset default_for_texts(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens, bool is_bag) {
+  const bool bag = is_bag || tokens > 65'536 || shape[0] > 400;
   Preset preset = *find_preset(bag ? "fasttext" : "textcnn");
   const int64_t batch = samples < 5000 ? 32 : 64, most = bag ? 8 : 10;
   set_option(preset, "batch", std::to_string(batch));
@@ -90,9 +90,9 @@ Preset default_for_texts(const Shape& shape, int64_t classes, int64_t samples, i
 
 }  // namespace
 
-Preset default_preset(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens) {
+Preset default_preset(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens, bool is_bag) {
   samples = std::max<int64_t>(samples, 1);
-  if (tokens > 0) return default_for_texts(shape, classes, samples, tokens);
+  if (tokens > 0) return default_for_texts(shape, classes, samples, tokens, is_bag);
   if (shape.rank() == 2) return default_for_frames(shape, classes, samples);
   const int64_t batch = samples < 2000 ? 32 : 128;
   const bool map = shape.rank() == 3 && std::min(shape[0], shape[1]) >= 4;

@@ -43,11 +43,11 @@ void require_kind(const Preset& preset, SampleKind kind);
 Preset fitted(const Preset& preset, const Shape& shape);
 
 // Network and recipe for data of one sample's shape, `classes` classes (or numbers to be predicted) and `samples`
-// training samples; tokens > 0: texts of so many different tokens.
+// training samples; tokens > 0: texts of so many different tokens, whose order means nothing where they are a `bag`.
 // Meant to end within about twenty minutes on two cores for CIFAR-10-sized sets of colour images, within three for gray
 // ones of 28x28, and to take enough steps on few samples. Its net fits every shape, its
 // augmentation is fitted. The name is "default" or a
 // preset's.
-Preset default_preset(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens = 0);
+Preset default_preset(const Shape& shape, int64_t classes, int64_t samples, int64_t tokens = 0, bool is_bag = false);
 
 }  // namespace lepton

@@ -41,7 +41,7 @@ Predictor Predictor::load(const std::string& path) {
   p.model = read_model(path);
   p.recipe = read_recipe(p.model.recipe, p.model.parts);
   try {
-    p.graph = build_graph(p.model.net, p.model.input, static_cast<int64_t>(p.model.classes.size()));
+    p.graph = build_graph(p.model.net, p.model.input, static_cast<int64_t>(p.model.classes.size()), p.recipe->tokens());
     check_parameters(p.model.weights, p.graph);
   } catch (const Error& error) {
     fail(Exit::mismatch, "{}: the model's network: {}", path, error.what());

@@ -122,6 +122,7 @@ class Pipeline {
       auto item = std::make_unique<Item>();
       item->input = name;
       item->error = error.what();
+      if (item->error.starts_with(name + ": ")) item->error.erase(0, name.size() + 2);
       return push(std::move(item));
     }
     auto item = std::make_unique<Item>();

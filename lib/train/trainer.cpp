@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "data/recipe.h"
 #include "metrics/metrics.h"
 #include "net/parameters.h"
 #include "predict/predictor.h"
@@ -81,7 +82,7 @@ Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
   }
   choose_samples();
   const auto classes = static_cast<int64_t>(data.meta().classes.size());
-  graph_ = build_graph(options_.net, data.sample_shape(), classes);
+  graph_ = build_graph(options_.net, data.sample_shape(), classes, tokens_of(data));
   if (regression() && options_.class_weight != "none") {
     fail(Exit::usage, "--class-weight: {} has numbers to predict, no classes", data.path());
   }
@@ -406,7 +407,7 @@ Model Run::finished_model() {
   provenance["dataset"] = data_.content_sha256();
   model.provenance = provenance.dump();
   judge_->load(model.weights);
-  add_selftest(model, *judge_, graph_, train_split_->type(), 0);
+  add_selftest(model, *judge_, graph_, train_split_->type(), graph_.tokens);
   return model;
 }
 

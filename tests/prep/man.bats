@@ -20,6 +20,8 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/lepton-prep.1.scd"; }
   done
   find scans -name '*.png' | awk -F/ '{ print $0 "\t" $2 }' >labels.tsv
   awk -v rows=200 -f "$BATS_TEST_DIRNAME/../tables/make.awk" | sed '1s/city/zip/' >customers.csv
+  perl "$BATS_TEST_DIRNAME/texts.pl" 80 1 >reviews.tsv
+  awk -F'\t' '{ print "{\"outcome\":\"" $1 "\",\"remark\":\"" $2 "\"}" }' reviews.tsv >orders.jsonl
   page | sed -n '/^# EXAMPLES/,/^# SEE/s/^\t//p' | sed 's/\\\([*_]\)/\1/g' >examples
   [ "$(wc -l <examples)" -ge 5 ]
   while read -r line; do

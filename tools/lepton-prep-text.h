@@ -1,0 +1,32 @@
+#pragma once
+// What lepton-prep can be asked of texts, and how it makes a dataset of them.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/prep.h"
+#include "data/text_fit.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace lepton {
+
+struct TextCommand {
+  std::string column, tokens, length, encoding = "UTF-8", letter_case = "fold", char_ngrams = "3-6";
+  int64_t vocabulary = 0, min_count = 2, word_ngrams = 2, buckets = 1 << 17, max_text = 1 << 20;
+  bool nfkc = false;
+};
+
+void add_text_options(CLI::App& app, TextCommand& command);
+
+// Whether all inputs are files or folders of texts, by their names and a look at their first lines.
+bool look_like_texts(const std::vector<InputSpec>& inputs);
+
+// `label` is the column of the label, "" = "label". files: every input read, for --depfile.
+PrepResult prepare_texts(const TextCommand& command, const std::string& label, const std::vector<InputSpec>& inputs,
+                         const SourceLimits& limits, const std::string& target, const PrepOptions& options,
+                         const PrepHooks& hooks, std::vector<std::string>& files);
+
+}  // namespace lepton
