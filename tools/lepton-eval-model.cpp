@@ -18,32 +18,9 @@ namespace {
 // Stored answers must come back to this part of the largest logit; other engines and instruction sets round otherwise.
 constexpr double kSelftestTolerance = 1e-3;
 
-struct Part {
-  const Dataset* dataset;
-  Split which;
-  std::string name;
-};
-
 bool trained_mirrored(const Model& model) {
   const nlohmann::json provenance = nlohmann::json::parse(model.provenance, nullptr, false);
   return provenance.is_object() && provenance.value("mirrored", false);
-}
-
-// The splits that the command names; of one that it chooses something on, val where no split is named.
-std::vector<Part> open_parts(const EvalCommand& command, std::deque<Dataset>& datasets) {
-  std::vector<Part> parts;
-  for (size_t i = 1; i < command.operands.size(); ++i) {
-    const std::string operand = local_copy(command.operands[i], stop_requested);
-    DatasetReference reference = parse_dataset_reference(operand);
-    if (i == 1 && command.choosing() && reference.path == operand) reference.splits = {Split::val};
-    const Dataset& dataset = datasets.emplace_back(Dataset::open(reference.path));
-    for (const Split which : reference.splits) {
-      require_split(dataset, which);
-      const std::string split = kSplitNames[static_cast<size_t>(which)];
-      parts.push_back({&dataset, which, command.operands.size() == 2 ? split : reference.path + ":" + split});
-    }
-  }
-  return parts;
 }
 
 // A model of numbers: its answers beside the targets, for each target by itself.
@@ -81,19 +58,6 @@ void require_plain(const EvalCommand& command) {
   if (!of_classes) return;
   fail(Exit::usage, "{}: predicts numbers: options on classes, thresholds, curves and views are not for it",
        command.operands[0]);
-}
-
-std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonOptions& common,
-                                       const Predictor& predictor, const std::string& name) {
-  std::unique_ptr<Engine> engine = predictor.compile_for(command.batch, common.device, common.threads);
-  detail(why_not_a_gpu(common.device) + engine->describe());
-  if (const double error = selftest_error(predictor, *engine); !(error < kSelftestTolerance)) {
-    fail(Exit::integrity,
-         "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "
-         "damaged, or this device computes wrongly",
-         name, error);
-  }
-  return engine;
 }
 
 ScoredSplit score_split(const EvalCommand& command, const Predictor& predictor, Engine& engine, const Part& part) {
@@ -208,6 +172,35 @@ void write_calibration(const std::string& path, Model model, const Calibration& 
 }
 
 }  // namespace
+
+std::vector<Part> open_parts(const EvalCommand& command, std::deque<Dataset>& datasets) {
+  std::vector<Part> parts;
+  for (size_t i = 1; i < command.operands.size(); ++i) {
+    const std::string operand = local_copy(command.operands[i], stop_requested);
+    DatasetReference reference = parse_dataset_reference(operand);
+    if (i == 1 && command.choosing() && reference.path == operand) reference.splits = {Split::val};
+    const Dataset& dataset = datasets.emplace_back(Dataset::open(reference.path));
+    for (const Split which : reference.splits) {
+      require_split(dataset, which);
+      const std::string split = kSplitNames[static_cast<size_t>(which)];
+      parts.push_back({&dataset, which, command.operands.size() == 2 ? split : reference.path + ":" + split});
+    }
+  }
+  return parts;
+}
+
+std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonOptions& common,
+                                       const Predictor& predictor, const std::string& name) {
+  std::unique_ptr<Engine> engine = predictor.compile_for(command.batch, common.device, common.threads);
+  detail(why_not_a_gpu(common.device) + engine->describe());
+  if (const double error = selftest_error(predictor, *engine); !(error < kSelftestTolerance)) {
+    fail(Exit::integrity,
+         "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "
+         "damaged, or this device computes wrongly",
+         name, error);
+  }
+  return engine;
+}
 
 ModelEvaluation evaluate_model(const EvalCommand& command, const CommonOptions& common) {
   ModelEvaluation result;

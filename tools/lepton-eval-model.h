@@ -2,6 +2,7 @@
 // Evaluation of a model: its scores on splits of datasets, what is decided on them, and what of that the model keeps.
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,18 @@
 #include "predict/reference.h"
 
 namespace lepton {
+
+struct Part {
+  const Dataset* dataset;
+  Split which;
+  std::string name;
+};
+// The splits that the command names; of one that it chooses something on, val where no split is named.
+std::vector<Part> open_parts(const EvalCommand& command, std::deque<Dataset>& datasets);
+
+// An engine whose answers to the model's self-test are the stored ones; `name` for messages. Error(integrity).
+std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonOptions& common,
+                                       const Predictor& predictor, const std::string& name);
 
 // A split's labelled samples and a model's scores of them.
 struct ScoredSplit {
@@ -33,5 +46,9 @@ struct ModelEvaluation {
 
 // All that the command asks of a model, the model file written again where it says so.
 ModelEvaluation evaluate_model(const EvalCommand& command, const CommonOptions& common);
+
+// --importance: what a model of tables loses when a column's values are shuffled among the samples, TSV of split,
+// metric, column, drop and its interval. The metric is ROC-AUC of two classes, accuracy of more, RMSE of numbers.
+std::string importance_text(const EvalCommand& command, const CommonOptions& common);
 
 }  // namespace lepton

@@ -36,6 +36,8 @@ void add_eval_options(CommandLine& line, EvalCommand& c) {
   app.add_option("--plot-log", c.plot_log, "with --plot, also or alone: what lepton-train --log wrote")
       ->type_name("LOG.jsonl")
       ->group(kOutput);
+  app.add_flag("--importance", c.importance, "of tables: what is lost when each column is shuffled, instead of metrics")
+      ->group(kOutput);
   const char* kDecisions = "Decisions";
   app.add_option("--threshold", c.threshold, "label by this probability instead of the largest; model = the stored one")
       ->type_name("N|model")

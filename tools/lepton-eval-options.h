@@ -13,7 +13,7 @@ struct EvalCommand {
   std::string threshold, threshold_for, positive;  // how scores become labels
   std::string curves, plot, plot_log;
   bool json = false, per_class = false, confusion = false, tta = false, calibrate = false, write = false,
-       regression = false;
+       regression = false, importance = false;
   int64_t top = 5, worst = 0, batch = 128;
   std::vector<std::string> fail_under, fail_over, max_drop;
 

@@ -76,6 +76,12 @@ void check_command(const EvalCommand& c) {
   if (c.regression && (!labels || c.per_class || c.confusion || c.worst > 0 || !c.positive.empty())) {
     fail(Exit::usage, "--regression: for --predictions and --truth, and without what is of classes");
   }
+  const bool more = c.json || c.per_class || c.confusion || c.worst > 0 || c.tta || c.choosing() || c.write ||
+                    !c.threshold.empty() || !c.compare.empty() || !c.curves.empty() || !c.plot.empty();
+  const bool gates = !c.fail_under.empty() || !c.fail_over.empty() || !c.max_drop.empty();
+  if (c.importance && (labels || more || gates)) {
+    fail(Exit::usage, "--importance: needs a model, and goes with no option but --positive, --seed and --batch");
+  }
   check_plots(c);
   if (c.plots_only()) return;
   if (!labels && c.operands.empty()) fail(Exit::usage, "no model given; see --help");
@@ -92,6 +98,10 @@ Exit run(const EvalCommand& command, const CommonOptions& common) {
   const Lock lock(common.lock, common.lock_wait);
   if (command.plots_only()) {
     write_plots(command, {});
+    return Exit::ok;
+  }
+  if (command.importance) {
+    print(importance_text(command, common));
     return Exit::ok;
   }
   ModelEvaluation found;

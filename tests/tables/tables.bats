@@ -188,3 +188,13 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
   run lepton-prep c.csv --split 100/0/0 -o out.h5
   expect 0 "40 rows of 3 values"
 }
+
+@test "--importance names the columns that matter first" {
+  lepton-eval "$made/prices.model.h5" "$made/prices.h5" --importance >importance.tsv
+  [ "$(head -1 importance.tsv)" = "$(printf 'split\tmetric\tcolumn\tdrop\tlow\thigh')" ]
+  [ "$(sed -n 2p importance.tsv | cut -f1-3)" = "$(printf 'test\trmse\ta')" ]
+  [ "$(wc -l <importance.tsv)" -eq 3 ]
+  lepton-eval "$made/model.h5" "$made/rows.h5" --importance | sed -n 2p | grep -q "^test	roc_auc	"
+  run lepton-eval "$made/model.h5" "$made/rows.h5" --importance --json
+  expect 2 "--importance"
+}
