@@ -34,8 +34,9 @@ struct TextColumns {
 // Error(mismatch) for a header without a column looked for.
 class TextRows {
  public:
-  TextRows(const std::string& path, const TextReading& reading, TextColumns columns,
-           std::function<bool()> wanted = [] { return true; });                      // of a live pipe, see LineReader
+  TextRows(
+      const std::string& path, const TextReading& reading, TextColumns columns,
+      std::function<bool()> wanted = [] { return true; });          // of a live pipe, see LineReader
   void rewind();                                                    // not without labels
   bool next(TextRow& row);                                          // false at the end
   const std::vector<std::string>& names() const { return names_; }  // of TextRow::fields
