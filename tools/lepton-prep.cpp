@@ -84,7 +84,7 @@ std::string describe(const PrepResult& result) {
   for (size_t s = 0; s < result.in_split.size(); ++s) {
     if (result.in_split[s] > 0) text += fmt::format(" {} {}", kSplitNames[s], with_commas(result.in_split[s]));
   }
-  if (result.cut > 0) text += fmt::format("; {} texts cut to {} tokens", with_commas(result.cut), result.sample[0]);
+  if (result.cut > 0) text += fmt::format("; {} texts cut at that length", with_commas(result.cut));
   if (result.errors > 0) text += fmt::format("; {} bad inputs skipped", with_commas(result.errors));
   return text;
 }

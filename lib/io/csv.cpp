@@ -123,7 +123,8 @@ bool CsvReader::quoted(CsvRow& row, size_t& at) {
       return false;
     }
     const char* run = buffer_.data() + begin_ + at;
-    const char* end = buffer_.data() + buffer_.size();
+    // Not beyond the limit, so that what is found does not depend on how much is there at once.
+    const char* end = run + std::min(buffer_.size() - begin_ - at, limit + 1 - at);
     const char* quote = std::find(run, end, '"');
     text_.append(run, quote);
     at += static_cast<size_t>(quote - run);

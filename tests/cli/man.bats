@@ -26,6 +26,10 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/$1.1.scd"; }
   awk -v rows=200 -f "$BATS_TEST_DIRNAME/../tables/make.awk" >customers.csv
   lepton-prep -q customers.csv --split-key customer -o rows.dataset.h5
   lepton-train -q rows.dataset.h5 --epochs 2 -o rows.h5
+  perl "$BATS_TEST_DIRNAME/../prep/texts.pl" 80 1 >topics.tsv
+  lepton-prep -q topics.tsv -o topics.dataset.h5
+  lepton-train -q topics.dataset.h5 --epochs 2 -o topics.h5
+  cut -f2 topics.tsv >headlines.txt
   mkdir new
   cp "$shared"/images/*.png new/
   for tool in lepton-infer lepton-eval; do
@@ -33,7 +37,7 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/$1.1.scd"; }
     [ "$(wc -l <examples)" -ge 3 ]
     while read -r line; do
       echo "$line"
-      bash -o pipefail -c "$line"
+      bash -o pipefail -c "${line/tail -f/cat}"  # which would wait for more
     done <examples
   done
   [ "$(wc -l <features.csv)" -eq 61 ]

@@ -10,7 +10,7 @@ load helper
   run lepton-prep photos
   expect 2 "-o"
   run lepton-prep --type sound photos -o out.h5
-  expect 2 "expected image or audio"
+  expect 2 "expected image, audio, text or table"
 }
 
 @test "--help and --version go to standard output" {

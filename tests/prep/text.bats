@@ -105,7 +105,7 @@ tokens() { h5dump -d "/$1/x[0,0;1,8]" "$2" | grep '(0,0)'; }
 @test "longer texts are cut, counted and said; the length is in the recipe" {
   texts 100 1 >all.tsv
   run lepton-prep all.tsv --tokens words --length 3 -o out.h5
-  expect 0 "100 texts cut to 3 tokens"
+  expect 0 "100 texts cut at that length"
   [ "$(recipe length out.h5)" = 3 ]
   run lepton-prep all.tsv --tokens words --length 100 -o out.h5
   expect 0 "0 of 80 are cut"

@@ -12,7 +12,10 @@ page() { cat "$BATS_TEST_DIRNAME/../../man/lepton-train.1.scd"; }
 @test "the manual knows every key of the log" {
   dataset d.h5
   lepton-train d.h5 -q --net 'conv 4 3x3 bn relu; dense classes' --epochs 8 --augment auto --log log.jsonl -o m.h5
-  grep -oE '"[a-z_]+":' log.jsonl | tr -d '":' | sort -u >keys
+  awk 'BEGIN { print "a,b"; for (i = 0; i < 200; ++i) print i % 17 "," i % 17 * 1.5 }' >numbers.csv
+  lepton-prep -q numbers.csv --task regression -o numbers.h5
+  lepton-train numbers.h5 -q --epochs 2 --log numbers.jsonl -o n.h5
+  grep -ohE '"[a-z_]+":' log.jsonl numbers.jsonl | tr -d '":' | sort -u >keys
   page | sed -n '/^# LOG/,/^# EXIT/p' | grep -oE '\*[a-z_]+\*' | tr -d '*' | sort -u >manual
   diff keys manual
 }
