@@ -183,7 +183,7 @@ void tell_epoch(const EpochRecord& r, const TrainOptions& options) {
   if (r.val_accuracy) text += fmt::format(", accuracy {:.4f}", *r.val_accuracy);
   if (r.val_rmse) text += fmt::format(", rmse {:.6g}", *r.val_rmse);
   if (r.val_loss && r.best) text += " *";
-  text += fmt::format("; {:.1f} s, {} images/s", r.seconds, with_commas(static_cast<int64_t>(r.images_per_second)));
+  text += fmt::format("; {:.1f} s, {} samples/s", r.seconds, with_commas(static_cast<int64_t>(r.images_per_second)));
   note(text + (r.note.empty() ? "" : "; " + r.note));
 }
 
