@@ -3,6 +3,7 @@
 #include <iconv.h>
 #include <utf8proc.h>
 
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 
@@ -131,13 +132,14 @@ Recoder::Recoder(const std::string& encoding, bool lines) : encoding_(encoding) 
     }
   }
   state_ = ::iconv_open("UTF-8", encoding.c_str());
-  if (state_ == reinterpret_cast<void*>(-1)) {
+  if (state_ == std::bit_cast<void*>(intptr_t{-1})) {
+    state_ = nullptr;
     fail(Exit::usage, "--encoding {}: not known; iconv -l lists those that are", encoding);
   }
 }
 
 Recoder::~Recoder() {
-  if (state_ != nullptr && state_ != reinterpret_cast<void*>(-1)) ::iconv_close(state_);
+  if (state_ != nullptr) ::iconv_close(state_);
 }
 
 std::string Recoder::operator()(std::string_view bytes) const {

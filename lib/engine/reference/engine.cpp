@@ -278,6 +278,7 @@ class ReferenceEngine : public Engine {
 
   std::vector<const Values*> inputs_of(const Node& node) const {
     std::vector<const Values*> inputs;
+    inputs.reserve(node.inputs.size());
     for (const NodeId input : node.inputs) inputs.push_back(&values_[index(input)]);
     return inputs;
   }
