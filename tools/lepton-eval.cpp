@@ -67,6 +67,7 @@ std::vector<Evaluation> evaluate_model(const EvalJob& job, const Predictor& pred
   const std::unique_ptr<Engine> engine =
       predictor.compile_for(job.command.batch, job.common.device, job.common.threads);
   detail(why_not_a_gpu(job.common.device) + engine->describe());
+  if (const std::string warning = gpu_warning(job.common.device); !warning.empty()) warn(warning);
   if (const double error = selftest_error(predictor.model, *engine, predictor.graph); !(error < kSelftestTolerance)) {
     fail(Exit::integrity,
          "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "

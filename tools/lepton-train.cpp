@@ -233,6 +233,7 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
     progress->update(step, steps, fmt::format("epoch {}, loss {:.4f}", epoch, loss));
   };
   hooks.explain = detail;
+  hooks.warn = warn;
   hooks.stop = [] { return stop_requested() != 0; };
   hooks.checkpoint_now = take_checkpoint_request;
   std::optional<Model> model = train(data, setup, hooks);

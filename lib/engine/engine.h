@@ -76,7 +76,8 @@ class Engine {
   virtual std::string describe() const = 0;  // for -v: device, threads and the algorithm chosen for each layer
 };
 
-// device: "cpu", "cuda" or "cuda:N" (the GPUs), "auto" (today the CPU), "reference".
+// device: "cpu", "cuda" or "cuda:N" (the GPUs), "reference", or "auto": the first GPU if there is one and its first
+// answers are those of the CPU (auto_device.h), else the CPU.
 // Throws Error(device) when it is not to be had.
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator = nullptr);
@@ -98,6 +99,8 @@ std::vector<DeviceInfo> gpus(std::string* missing = nullptr);
 DeviceInfo processor();
 // For -v: why "auto" is the CPU; empty where it is not, or another device was asked for.
 std::string why_not_a_gpu(std::string_view device);
+// A warning for everybody: why the engines compiled for "auto" are not on the GPU that there is; else empty.
+std::string gpu_warning(std::string_view device);
 
 // The parameters that answer, i.e. averages where they are kept, plain ones else,
 // without optimiser state.

@@ -128,6 +128,7 @@ void Run::compile_engines() {
   o.training = false;
   judge_batch_ = o.batch = std::clamp<int64_t>(static_cast<int64_t>(val_samples_.size()), 1, 256);
   judge_ = compile(graph_, setup_.device, o);
+  if (const std::string warning = gpu_warning(setup_.device); !warning.empty()) hooks_.warn(warning);
 }
 
 // From the first images in the order of training, so that every class is among them.
