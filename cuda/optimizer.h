@@ -1,5 +1,6 @@
 #pragma once
-// SGD, AdamW and Muon over the flat parameter buffers; formulas: kernels/optimizer.h.
+// SGD, AdamW and Muon over the flat parameter buffers; formulas:
+// kernels/optimizer.h.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -72,10 +73,11 @@ struct Average {
 template <class P>
 class Optimizer {
  public:
-  Optimizer(P& policy, const OptimizerSpec& spec, Parameters<P>& parameters)
+  Optimizer(P& policy, const OptimizerSpec& spec, Parameters<P>& parameters, bool tf32)
       : policy_(policy),
         spec_(spec),
         parameters_(parameters),
+        tf32_(tf32),
         sums_(memory_of<double>(policy, whole_sum_room(parameters.trained) + 1)),
         square_(sums_.template as<double>() + whole_sum_room(parameters.trained)) {
     const bool adamw = spec.kind == OptimizerKind::adamw;
@@ -90,7 +92,8 @@ class Optimizer {
     work_ = memory_of<float>(policy, work);
   }
 
-  // 2-norm of the gradient over all trained parameters; not finite if any value is not.
+  // 2-norm of the gradient over all trained parameters; not finite if any value
+  // is not.
   double gradient_norm() {
     double square = 0;
     whole_square(parameters_.gradients.template as<float>(), parameters_.trained);
@@ -126,7 +129,8 @@ class Optimizer {
     set.tensors.push_back({"optimizer.steps", {1}, {static_cast<float>(steps_)}});
   }
 
-  // Takes what it finds; absent state starts afresh, absent averages at the parameters.
+  // Takes what it finds; absent state starts afresh, absent averages at the
+  // parameters.
   void load(const ParameterSet& set) {
     const NamedTensor* steps = set.find("optimizer.steps");
     steps_ = steps == nullptr || steps->values.empty() ? 0 : static_cast<int64_t>(steps->values[0]);
@@ -184,16 +188,19 @@ class Optimizer {
     policy_.launch(slot.size(), MuonStep{rate, decay, outputs(slot), square_, w, x});
   }
 
-  // X <- a X + (b A + c A A) X, X being column-major [outputs, inputs]; A is X's square on its shorter side.
+  // X <- a X + (b A + c A A) X, X being column-major [outputs, inputs]; A is
+  // X's square on its shorter side.
   void newton_schulz(const Slot& slot, float* x) {
     using Steps = kernels::NewtonSchulz;
     const int64_t rows = outputs(slot), columns = slot.size() / rows, s = side(slot);
     const bool left = rows <= columns;  // A = X X^T, else X^T X
     float *next = x + slot.size(), *a = next + slot.size(), *b = a + s * s;
     Gemm square{!left, left, s, s, left ? columns : rows, x, rows, x, rows, a, s};
+    square.tf32 = tf32_;
     policy_.gemm(square);
     policy_.launch(s * s, CopyFloat{a, b});
     Gemm fourth{false, false, s, s, s, a, s, a, s, b, s, static_cast<float>(Steps::kC), static_cast<float>(Steps::kB)};
+    fourth.tf32 = tf32_;
     policy_.gemm(fourth);
     policy_.launch(slot.size(), CopyFloat{x, next});
     Gemm last{false,
@@ -209,6 +216,7 @@ class Optimizer {
               rows,
               1,
               static_cast<float>(Steps::kA)};
+    last.tf32 = tf32_;
     policy_.gemm(last);
     policy_.launch(slot.size(), CopyFloat{next, x});
   }
@@ -234,6 +242,7 @@ class Optimizer {
   P& policy_;
   OptimizerSpec spec_;
   Parameters<P>& parameters_;
+  bool tf32_;  // Muon's products may be in TF32
   std::vector<State> states_;
   Memory<P> average_, work_, sums_;
   double* square_;  // result of whole_square, behind the room in sums_

@@ -1,12 +1,15 @@
 #pragma once
-// Parameters and their gradients as flat device buffers in plain layouts. Trained parameters stand first, so that
-// gradients and optimiser state cover just a prefix.
+// Parameters and their gradients as flat device buffers in plain layouts.
+// Trained parameters stand first, so that gradients and optimiser state cover
+// just a prefix.
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/error.h"
 #include "base/tensor.h"
+#include "cuda/element.h"
 #include "cuda/memory.h"
 #include "net/graph.h"
 
@@ -19,10 +22,18 @@ struct Slot {
   int64_t size() const { return parameter.shape.elements(); }
 };
 
+template <class T>
+struct Convert {
+  const float* from;
+  T* to;
+  LEPTON_HD void operator()(int64_t i) const { to[i] = T(from[i]); }
+};
+
 template <class P>
 class Parameters {
  public:
-  // Where a parameter is; nullptr for what there is not: the parameter, or the gradient of a frozen one.
+  // Where a parameter is; nullptr for what there is not: the parameter, or the
+  // gradient of a frozen one.
   struct Place {
     float* value = nullptr;
     float* gradient = nullptr;
@@ -76,6 +87,36 @@ class Parameters {
   }
 
   P& policy_;
+};
+
+// All parameters as values are stored, for matrix products; with float they are
+// the parameters themselves.
+template <class P, class T>
+class Stored {
+ public:
+  Stored(P& policy, const Parameters<P>& parameters)
+      : policy_(policy), parameters_(parameters), copy_(memory_of<T>(policy, kCopies ? parameters.total : 0)) {}
+  const T* of(const float* value) const {
+    if constexpr (kCopies) {
+      return copy_.template as<T>() + (value - parameters_.values.template as<float>());
+    } else {
+      return value;
+    }
+  }
+  // After every change of the parameters.
+  void refresh() {
+    if constexpr (kCopies) {
+      const auto* values = parameters_.values.template as<float>();
+      policy_.launch(parameters_.total, Convert<T>{values, copy_.template as<T>()});
+    }
+  }
+  int64_t bytes() const { return copy_.bytes(); }
+
+ private:
+  static constexpr bool kCopies = !std::is_same_v<T, float>;
+  P& policy_;
+  const Parameters<P>& parameters_;
+  Memory<P> copy_;
 };
 
 // One tensor out of a flat buffer on the host.

@@ -1,4 +1,5 @@
-// The engine tests of lib/engine on the CUDA engine with its host policy, and on a GPU where there is one.
+// The engine tests of lib/engine on the CUDA engine with its host policy, and
+// on a GPU where there is one.
 #include "cuda/cuda_engine.h"
 #include "cuda/host_policy.h"
 #include "engine/engine_testing.h"
@@ -17,7 +18,7 @@ const std::vector<std::string>& test_devices() {
 
 std::unique_ptr<Engine> compile_tested(const Graph& graph, const std::string& device, const EngineOptions& options) {
   if (device != "cuda_host") return compile(graph, device, options);
-  return std::make_unique<cuda::CudaEngine<cuda::HostPolicy>>(std::make_unique<cuda::HostPolicy>(), graph, options);
+  return cuda::make_engine(std::make_unique<cuda::HostPolicy>(), graph, options);
 }
 
 }  // namespace lepton

@@ -124,6 +124,8 @@ void print_profile(const TrainOptions& options, const CommonOptions& common, con
   o.threads = common.threads;
   o.training = true;
   o.optimizer = options.optimizer;
+  o.precision = options.precision;
+  o.loss_scale = options.loss_scale;
   o.mean = data.meta().mean;
   o.std = data.meta().std;
   const SplitData* split = data.split(Split::train);
@@ -180,9 +182,6 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   if (command.list_nets) return list_nets(), Exit::ok;
   if (command.list_layers) return list_layers(), Exit::ok;
   if (command.list_devices) return list_devices(), Exit::ok;
-  if (command.precision != "fp32") {
-    fail(Exit::usage, "--precision {}: the engines train in fp32 only", command.precision);
-  }
   if (command.data.empty()) fail(Exit::usage, "no dataset given; see --help");
   const bool writes = !command.summary && !command.profile;
   if (writes && command.output.empty()) fail(Exit::usage, "no model to write: give -o MODEL.h5");

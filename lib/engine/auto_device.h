@@ -8,10 +8,22 @@
 
 namespace lepton {
 
-// Puts the same few made-up samples through both engines, answers and (on training engines) two steps, and says in what
-// they disagree; empty when they agree to the precision asked for. Both engines want load() afterwards.
-// options: those `gpu` was compiled with.
-std::string disagreement(const Graph& graph, const EngineOptions& options, Engine& gpu, Engine& cpu);
+// How far one engine is from another on the same few made-up samples: |difference| / |expected| in 2-norms.
+struct Distances {
+  double answers = 0;
+  // Of training engines, in the first step; the worst gradient, as the optimiser keeps it, and its name.
+  double loss = 0, gradients = 0;
+  std::string worst_gradient;
+  // After the first step's update: the next step's loss, and answers.
+  double next_loss = 0, next_answers = 0;
+};
+
+// Puts the samples through both engines, answers and (on training engines) two steps. Both want load() afterwards.
+// options: those `engine` was compiled with.
+Distances distances(const Graph& graph, const EngineOptions& options, Engine& engine, Engine& expected);
+
+// In what they disagree; empty when they agree to the precision asked for.
+std::string disagreement(const Distances& found, Precision precision);
 
 // All engines of a process are on one device: a GPU found wrong once is not asked again.
 class AutoDevice {

@@ -14,7 +14,10 @@
 
 namespace lepton {
 
-enum class Precision { fp32, bf16 };
+// What matrix products take, and what values and gradients are stored as (with tf32 that is fp32). Parameters, sums,
+// statistics and losses are always fp32.
+enum class Precision { fp32, tf32, bf16, fp16 };
+inline constexpr const char* kPrecisionNames[] = {"fp32", "tf32", "bf16", "fp16"};
 enum class OptimizerKind { sgd, adamw, muon };
 
 // Fixed at compile time since it decides what state the engine keeps. Formulas: kernels/optimizer.h.
@@ -31,6 +34,7 @@ struct OptimizerSpec {
 struct EngineOptions {
   int64_t batch = 128;  // most samples in one call
   Precision precision = Precision::fp32;
+  float loss_scale = 0;   // fp16: fixed power of two; 0 = one that adapts itself
   int threads = 0;        // 0 = all the process may use
   bool training = false;  // false: batch-norm folded where that is faster, no gradients kept
   uint64_t seed = 0;      // dropout

@@ -1,6 +1,7 @@
 """PyTorch's side of scripts/bench: NET MODE BATCH THREADS VARIANT; measures for S seconds at each line "S" on stdin.
 
-NET textbook|cnn6|resnet9|speed94, MODE train|infer, VARIANT plain|channels_last|compile. Prints images a second.
+NET textbook|cnn6|resnet9|speed94, MODE train|infer, VARIANT plain|channels_last|compile, or for scripts/gpu-check
+cuda-bf16|cuda-fp16|cuda-bf16-compile: autocast, channels last, samples on the GPU already. Prints images a second.
 """
 import sys
 import time
@@ -57,22 +58,30 @@ def main():
     y = torch.randint(0, 10, (batch,))
     if variant == "channels_last":
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    call = torch.compile(net) if variant == "compile" else net
+    gpu = variant.startswith("cuda")
+    if gpu:
+        net, x, y = net.to("cuda", memory_format=torch.channels_last), x.cuda().to(memory_format=torch.channels_last), y.cuda()
+    dtype = torch.float16 if "fp16" in variant else torch.bfloat16
+    cast = torch.autocast("cuda" if gpu else "cpu", dtype, enabled=gpu)
+    scaler = torch.amp.GradScaler("cuda", enabled=gpu and dtype == torch.float16)
+    call = torch.compile(net) if variant.endswith("compile") else net
     if mode == "train":
         net.train()
         trained = [p for p in net.parameters() if p.requires_grad]
         optimizer = torch.optim.SGD(trained, lr=1e-3, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
         def step():
-            loss = nn.functional.cross_entropy(call(x), y)
+            with cast:
+                loss = nn.functional.cross_entropy(call(x), y)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
     else:
         net.eval()
 
         def step():
-            with torch.inference_mode():
+            with torch.inference_mode(), cast:
                 call(x)
     for _ in range(3):
         step()
@@ -82,6 +91,10 @@ def main():
         while time.perf_counter() - begun < seconds:
             step()
             steps += 1
+            if gpu and steps % 10 == 0:
+                torch.cuda.synchronize()
+        if gpu:
+            torch.cuda.synchronize()
         print(steps * batch / (time.perf_counter() - begun), flush=True)
 
 
