@@ -141,7 +141,7 @@ Distances distances(const Graph& graph, const EngineOptions& options, Engine& en
 // expected, and leaves it by 1 or more.
 std::string disagreement(const Distances& found, Precision precision) {
   const bool exact = precision == Precision::fp32;
-  const double answers = exact ? 0.01 : 0.1, gradients = exact ? 0.01 : 0.5;
+  const double answers = exact ? 0.01 : 0.1, gradients = exact ? 0.01 : 0.8;
   const auto beyond = [](double distance, double bound) { return !(distance <= bound); };  // NaN is
   if (beyond(found.answers, answers)) return fmt::format("answers off by {:.2g}", found.answers);
   if (beyond(found.loss, answers)) return fmt::format("loss off by {:.2g}", found.loss);
