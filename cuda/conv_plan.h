@@ -1,6 +1,6 @@
 #pragma once
-// How a convolution is computed. A row-major [rows, columns] matrix is cuBLAS's
-// column-major [columns, rows], so that with x, y N H W C and kernels HWIO:
+// How a convolution is computed. A row-major [rows, columns] matrix is cuBLAS's column-major [columns, rows], so that
+// with x, y N H W C and kernels HWIO:
 //   y [filters, pixels] = kernel [filters, K] windows [K, pixels],  K =
 //   kernel_h * kernel_w * channels.
 #include <algorithm>
@@ -48,8 +48,7 @@ class ConvPlan {
   // bias: [filters] or nullptr; relu: of what has a bias.
   virtual void forward(P&, int64_t n, const T* x, const T* kernel, const T* bias, bool relu, T* y, void* work) = 0;
   virtual void data_gradient(P&, int64_t n, const T* kernel, const T* dy, T* dx, bool add, void* work) = 0;
-  // Sets dbias [filters] too, if it is not nullptr and the plan can; returns
-  // whether it did.
+  // Sets dbias [filters] too, if it is not nullptr and the plan can; returns whether it did.
   virtual bool kernel_gradient(P&, int64_t n, const T* x, const T* dy, float* dkernel, float* dbias, void* work) = 0;
   virtual std::string name() const = 0;
 };
@@ -57,8 +56,7 @@ class ConvPlan {
 // Tensor cores want rows of 16 bits to be multiples of 16 bytes apart.
 LEPTON_HD int64_t window_pitch(const ConvShape& s) { return (s.window() + 7) / 8 * 8; }
 
-// windows [n * out_pixels, pitch], one element each; 0 where a window leaves
-// the map, and behind it.
+// windows [n * out_pixels, pitch], one element each; 0 where a window leaves the map, and behind it.
 template <class T>
 struct Im2col {
   ConvShape s;
@@ -80,8 +78,7 @@ struct Im2col {
   }
 };
 
-// dx [n, in_size], one element each: gathers from the gradients of the windows
-// that hold it.
+// dx [n, in_size], one element each: gathers from the gradients of the windows that hold it.
 template <class T>
 struct Col2im {
   ConvShape s;
@@ -109,8 +106,7 @@ struct Col2im {
   }
 };
 
-// Any convolution: windows laid out in memory, `chunk` samples at a time, and
-// one GEMM. A 1x1 one needs no windows.
+// Any convolution: windows laid out in memory, `chunk` samples at a time, and one GEMM. A 1x1 one needs no windows.
 template <class P, class T>
 class Im2colPlan : public ConvPlan<P, T> {
  public:

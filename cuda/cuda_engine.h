@@ -1,7 +1,6 @@
 #pragma once
-// The CUDA engine, a template over a device policy (policy.h) and the type that
-// values and gradients are stored as. N H W C; parameters, their gradients,
-// statistics and losses are fp32.
+// The CUDA engine, a template over a device policy (policy.h) and the type that values and gradients are stored as. N H
+// W C; parameters, their gradients, statistics and losses are fp32.
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -166,6 +165,7 @@ class CudaEngine : public Engine {
     loss_->run(*policy_, batch, values_.value(logits), settings.label_smoothing,
                factor * static_cast<double>(scale_.value()), values_.gradient(logits));
     backward(pass, times);
+    optimizer_->measure_gradient();  // before the host waits for the loss
     const auto [loss, correct] = loss_->sums(*policy_);
     StepResult result;
     result.loss = weight > 0 ? loss / weight : 0;

@@ -1,6 +1,5 @@
 #pragma once
-// The engine's device on a GPU. Only .cu files include this; nothing else in
-// cuda/ calls CUDA.
+// The engine's device on a GPU. Only .cu files include this; nothing else in cuda/ calls CUDA.
 #include <cuda_runtime.h>
 
 #include <algorithm>

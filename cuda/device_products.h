@@ -14,9 +14,8 @@ namespace lepton::cuda {
 void check(cudaError_t status, const char* what);
 void check(cublasStatus_t status, const char* what);
 
-// How each shape is computed is asked of cublasLt once, when it first comes,
-// and kept: its first proposal, never by timing, so that runs repeat. Steps of
-// one batch size therefore ask in the first step only.
+// How each shape is computed is asked of cublasLt once, when it first comes, and kept: its first proposal, never by
+// timing, so that runs repeat. Steps of one batch size therefore ask in the first step only.
 class DeviceProducts {
  public:
   DeviceProducts() = default;
@@ -24,8 +23,7 @@ class DeviceProducts {
   DeviceProducts& operator=(const DeviceProducts&) = delete;
   ~DeviceProducts();
 
-  // `work`: 256-byte aligned room for every product, on the card that is
-  // current.
+  // `work`: 256-byte aligned room for every product, on the card that is current.
   void start(void* work, size_t work_bytes);
   // False: cublasLt has nothing for this epilogue here.
   bool run(const Gemm& g, cudaStream_t stream);

@@ -1,6 +1,6 @@
 #pragma once
-// Division by a number that stays the same: a product and a shift, where a GPU
-// takes a hundred instructions for a 64-bit division.
+// Division by a number that stays the same: a product and a shift, where a GPU takes a hundred instructions for a
+// 64-bit division.
 #include <cstdint>
 
 #include "base/hd.h"
@@ -9,8 +9,8 @@ namespace lepton::cuda {
 
 class Divisor {
  public:
-  // 1 <= divisor < 2^31. For i < 2^31 and 2^(s-1) < d <= 2^s, i / d is i *
-  // ceil(2^(31+s) / d) >> (31+s) exactly (Granlund and Montgomery 1994).
+  // 1 <= divisor < 2^31. For i < 2^31 and 2^(s-1) < d <= 2^s, i / d is i * ceil(2^(31+s) / d) >> (31+s) exactly
+  // (Granlund and Montgomery 1994).
   LEPTON_HD explicit Divisor(int64_t divisor) : divisor_(divisor) {
     while (int64_t{1} << shift_ < divisor) ++shift_;
     const uint64_t power = uint64_t{1} << (31 + shift_);

@@ -1,7 +1,6 @@
 #pragma once
-// What values and gradients are stored as: float, or 16 bits. Arithmetic is in
-// float; 16 bits only hold its results, rounded to the nearest, to the even one
-// of two.
+// What values and gradients are stored as: float, or 16 bits. Arithmetic is in float; 16 bits only hold its results,
+// rounded to the nearest, to the even one of two.
 #include <cstdint>
 
 #include "base/hd.h"
@@ -28,8 +27,7 @@ struct Bf16 {
   }
 };
 
-// IEEE 754 binary16: 11 bits of precision, up to 65504, subnormals down to
-// 2^-24.
+// IEEE 754 binary16: 11 bits of precision, up to 65504, subnormals down to 2^-24.
 struct Half {
   uint16_t bits;
 
@@ -38,8 +36,7 @@ struct Half {
   LEPTON_HD operator float() const {
     const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16, rest = bits & 0x7FFF;
     if (rest >= 0x7C00) return float_of(sign | 0x7F800000 | (rest & 0x3FF) << 13);
-    // Shifted into place, the exponent's bias differs: a product with a power
-    // of two mends it, subnormals too.
+    // Shifted into place, the exponent's bias differs: a product with a power of two mends it, subnormals too.
     const float magnitude = float_of(rest << 13) * 0x1p112F;
     return float_of(sign | bits_of(magnitude));
   }

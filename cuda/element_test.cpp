@@ -10,8 +10,7 @@
 namespace lepton::cuda {
 namespace {
 
-// The nearest value with `precision` bits, subnormal below 2^least, ties to
-// even, by the C library.
+// The nearest value with `precision` bits, subnormal below 2^least, ties to even, by the C library.
 float nearest(float v, int precision, int least, float most) {
   int exponent = 0;
   std::frexp(v, &exponent);
@@ -21,8 +20,7 @@ float nearest(float v, int precision, int least, float most) {
   return static_cast<float>(rounded);
 }
 
-// Every exponent, and mantissas at, just off and half between the values of
-// each type.
+// Every exponent, and mantissas at, just off and half between the values of each type.
 template <class F>
 void over_floats(F f) {
   for (uint32_t exponent = 0; exponent < 255; ++exponent) {

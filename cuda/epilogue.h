@@ -1,6 +1,5 @@
 #pragma once
-// What a product does besides: the epilogues of cublasLt, one element each, for
-// products that cublasLt has none for.
+// What a product does besides: the epilogues of cublasLt, one element each, for products that cublasLt has none for.
 #include "base/hd.h"
 #include "cuda/policy.h"
 

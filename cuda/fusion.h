@@ -8,10 +8,9 @@
 
 namespace lepton::cuda {
 
-// An activation that is the only reader of a batch-norm, or a relu that is that
-// of a product, is computed with it: the value between them is never stored.
-// Normalisation computes it again on the way back; a product's relu needs only
-// its own result.
+// An activation that is the only reader of a batch-norm, or a relu that is that of a product, is computed with it: the
+// value between them is never stored. Normalisation computes it again on the way back; a product's relu needs only its
+// own result.
 class Fusion {
  public:
   explicit Fusion(const Graph& graph)
@@ -38,8 +37,7 @@ class Fusion {
     }
   }
 
-  // The activation that is computed with a node, or the layer that an
-  // activation is computed with; else kNone.
+  // The activation that is computed with a node, or the layer that an activation is computed with; else kNone.
   NodeId activation_of(NodeId id) const { return activations_[static_cast<size_t>(id)]; }
   NodeId producer_of(NodeId id) const { return producers_[static_cast<size_t>(id)]; }
   bool done_with_another(NodeId id) const { return producer_of(id) != kNone; }

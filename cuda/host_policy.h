@@ -1,8 +1,6 @@
 #pragma once
-// The engine's device in the tests: plain C++ that is as strict as a GPU.
-// Memory is out of the host's reach but inside a call of the policy, ends at a
-// guard page and begins as NaN; launches visit their elements in an order of
-// their own.
+// The engine's device in the tests: plain C++ that is as strict as a GPU. Memory is out of the host's reach but inside
+// a call of the policy, ends at a guard page and begins as NaN; launches visit their elements in an order of their own.
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -82,8 +82,7 @@ TEST(HostPolicy, RefusesCopiesThatAreNotWithinOneAllocation) {
   EXPECT_THROW(policy.download(host.data(), host.data(), 1), Error);
 }
 
-// [2,3] x [3,2] in each of the four forms, with leading dimensions larger than
-// the matrices.
+// [2,3] x [3,2] in each of the four forms, with leading dimensions larger than the matrices.
 TEST(HostPolicy, GemmIsColumnMajorWithLeadingDimensions) {
   HostPolicy policy;
   const auto a = [](int64_t i, int64_t k) { return static_cast<float>(1 + i + 2 * k); };
@@ -119,8 +118,7 @@ TEST(HostPolicy, GemmStridesOverABatchAndDoesNotReadCWhenBetaIsZero) {
   EXPECT_EQ(fetched(policy, c, 3), (std::vector<float>{10, 60, 150}));
 }
 
-// 1 + 2^-9 is 1 in bf16, 2049 is 2048 in fp16 and in TF32; sums are not rounded
-// before they end.
+// 1 + 2^-9 is 1 in bf16, 2049 is 2048 in fp16 and in TF32; sums are not rounded before they end.
 template <class T>
 std::vector<float> product(float a, float b, Type out, bool tf32 = false) {
   HostPolicy policy;

@@ -1,6 +1,5 @@
 #pragma once
-// Batches on their way to the device: stored values up, augmented and
-// normalised there.
+// Batches on their way to the device: stored values up, augmented and normalised there.
 #include <algorithm>
 #include <vector>
 
@@ -15,8 +14,7 @@
 
 namespace lepton::cuda {
 
-// One value of the input [n, height, width, channels]; augment: [n] or nullptr;
-// mean, std: [channels].
+// One value of the input [n, height, width, channels]; augment: [n] or nullptr; mean, std: [channels].
 template <class T>
 struct Gather {
   kernels::InputPixel<float> pixel;

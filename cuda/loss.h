@@ -88,8 +88,7 @@ class Loss {
     return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes() + wide_.bytes();
   }
 
-  // Sets the gradient [n, classes], `factor` being a weight of 1's share.
-  // sums() then are {weighted loss, correct}.
+  // Sets the gradient [n, classes], `factor` being a weight of 1's share. sums() then are {weighted loss, correct}.
   void run(P& policy, const Batch& batch, const T* stored, float smoothing, double factor, T* gradient) {
     for (const int32_t label : batch.labels) {
       if (label >= classes_) fail(Exit::mismatch, "cuda: label {} in a network of {} classes", label, classes_);

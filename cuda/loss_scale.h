@@ -1,9 +1,7 @@
 #pragma once
-// fp16 ends at 6e-8: the loss is multiplied by a power of two before the
-// backward pass, and gradients of parameters, which are fp32, divided by it
-// (Micikevicius et al. 2018). A step that overflows is done again with half the
-// factor, so none is lost; after kPatience steps without overflow the factor is
-// doubled.
+// fp16 ends at 6e-8: the loss is multiplied by a power of two before the backward pass, and gradients of parameters,
+// which are fp32, divided by it (Micikevicius et al. 2018). A step that overflows is done again with half the factor,
+// so none is lost; after kPatience steps without overflow the factor is doubled.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

@@ -41,8 +41,7 @@ struct Moments {
   }
 };
 
-// dy of the normalised value, through the activation A; and that times the
-// normalised value.
+// dy of the normalised value, through the activation A; and that times the normalised value.
 template <class T, class A>
 struct NormProducts {
   Statistics statistics;
@@ -56,8 +55,7 @@ struct NormProducts {
   }
 };
 
-// Mean and variance of a batch. In double the difference of squares keeps seven
-// digits up to a mean of 10^4 deviations.
+// Mean and variance of a batch. In double the difference of squares keeps seven digits up to a mean of 10^4 deviations.
 struct Measure {
   const Two* sums;
   int64_t count;

@@ -1,6 +1,5 @@
 #pragma once
-// One layer on the device. Buffers are the engine's; an op keeps only what its
-// own backward pass needs besides.
+// One layer on the device. Buffers are the engine's; an op keeps only what its own backward pass needs besides.
 #include <array>
 #include <cstdint>
 #include <string>

@@ -1,6 +1,5 @@
 #pragma once
-// SGD, AdamW and Muon over the flat parameter buffers; formulas:
-// kernels/optimizer.h.
+// SGD, AdamW and Muon over the flat parameter buffers; formulas: kernels/optimizer.h.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -92,11 +91,12 @@ class Optimizer {
     work_ = memory_of<float>(policy, work);
   }
 
-  // 2-norm of the gradient over all trained parameters; not finite if any value
-  // is not.
-  double gradient_norm() {
+  // To be called once all gradients are there, for gradient_norm().
+  void measure_gradient() { whole_square(parameters_.gradients.template as<float>(), parameters_.trained); }
+
+  // 2-norm of the gradient over all trained parameters; not finite if any value is not.
+  double gradient_norm() const {
     double square = 0;
-    whole_square(parameters_.gradients.template as<float>(), parameters_.trained);
     policy_.download(&square, square_, sizeof(square));
     return std::sqrt(square);
   }
@@ -129,8 +129,7 @@ class Optimizer {
     set.tensors.push_back({"optimizer.steps", {1}, {static_cast<float>(steps_)}});
   }
 
-  // Takes what it finds; absent state starts afresh, absent averages at the
-  // parameters.
+  // Takes what it finds; absent state starts afresh, absent averages at the parameters.
   void load(const ParameterSet& set) {
     const NamedTensor* steps = set.find("optimizer.steps");
     steps_ = steps == nullptr || steps->values.empty() ? 0 : static_cast<int64_t>(steps->values[0]);
@@ -188,8 +187,7 @@ class Optimizer {
     policy_.launch(slot.size(), MuonStep{rate, decay, outputs(slot), square_, w, x});
   }
 
-  // X <- a X + (b A + c A A) X, X being column-major [outputs, inputs]; A is
-  // X's square on its shorter side.
+  // X <- a X + (b A + c A A) X, X being column-major [outputs, inputs]; A is X's square on its shorter side.
   void newton_schulz(const Slot& slot, float* x) {
     using Steps = kernels::NewtonSchulz;
     const int64_t rows = outputs(slot), columns = slot.size() / rows, s = side(slot);

@@ -1,7 +1,6 @@
 #pragma once
-// Parameters and their gradients as flat device buffers in plain layouts.
-// Trained parameters stand first, so that gradients and optimiser state cover
-// just a prefix.
+// Parameters and their gradients as flat device buffers in plain layouts. Trained parameters stand first, so that
+// gradients and optimiser state cover just a prefix.
 #include <algorithm>
 #include <string>
 #include <type_traits>
@@ -32,8 +31,7 @@ struct Convert {
 template <class P>
 class Parameters {
  public:
-  // Where a parameter is; nullptr for what there is not: the parameter, or the
-  // gradient of a frozen one.
+  // Where a parameter is; nullptr for what there is not: the parameter, or the gradient of a frozen one.
   struct Place {
     float* value = nullptr;
     float* gradient = nullptr;
@@ -89,8 +87,7 @@ class Parameters {
   P& policy_;
 };
 
-// All parameters as values are stored, for matrix products; with float they are
-// the parameters themselves.
+// All parameters as values are stored, for matrix products; with float they are the parameters themselves.
 template <class P, class T>
 class Stored {
  public:

@@ -1,6 +1,5 @@
 #pragma once
-// Layers of one value each: activations, addition, scaling, dropout, and the
-// bias of others.
+// Layers of one value each: activations, addition, scaling, dropout, and the bias of others.
 #include <memory>
 
 #include "base/error.h"
@@ -88,8 +87,7 @@ struct Narrow {
   LEPTON_HD void operator()(int64_t i) const { to[i] = static_cast<float>(from[i]); }
 };
 
-// dbias[channels] = sums of dy [rows, channels]; `work` holds sums_room(rows,
-// channels) doubles.
+// dbias[channels] = sums of dy [rows, channels]; `work` holds sums_room(rows, channels) doubles.
 template <class P, class T>
 void bias_gradient(P& policy, int64_t rows, int64_t channels, const T* dy, float* dbias, void* work) {
   const double* sums = column_sums(policy, rows, channels, Element<T>{dy, channels}, static_cast<double*>(work));

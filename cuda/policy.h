@@ -1,6 +1,5 @@
 #pragma once
-// What the engine asks of a device. A policy is HostPolicy (tests, any machine)
-// or DevicePolicy (a GPU) and has
+// What the engine asks of a device. A policy is HostPolicy (tests, any machine) or DevicePolicy (a GPU) and has
 //   void* allocate(int64_t bytes)                   memory that only launch,
 //   gemm, upload, download and zero may touch; void release(void*) 256-byte
 //   aligned; Error(device) when there is none left void upload(void* to, const
@@ -26,9 +25,8 @@ enum class Epilogue {
   sums_of_a,  // besides C, sums[i] = sum over k of op(A)'s row i
 };
 
-// C = alpha op(A) op(B) + beta C, summed in fp32, as cuBLAS has it:
-// column-major, op(A) [m,k], op(B) [k,n], C [m,n]; element (i, j) of a matrix
-// stands at [j * ld + i]. C is not read when beta is 0.
+// C = alpha op(A) op(B) + beta C, summed in fp32, as cuBLAS has it: column-major, op(A) [m,k], op(B) [k,n], C [m,n];
+// element (i, j) of a matrix stands at [j * ld + i]. C is not read when beta is 0.
 struct Gemm {
   bool transpose_a = false, transpose_b = false;
   int64_t m = 0, n = 0, k = 0;

@@ -1,6 +1,6 @@
 #pragma once
-// Pools. The forward pass of training keeps where each window's largest value
-// stood, so that the backward pass gathers without searching.
+// Pools. The forward pass of training keeps where each window's largest value stood, so that the backward pass gathers
+// without searching.
 #include "base/hd.h"
 #include "cuda/divisor.h"
 #include "cuda/memory.h"
@@ -39,8 +39,7 @@ inline kernels::Pool pool_of(const Node& node, const Shape& in) {
           a.kernel_w, a.stride_h, a.stride_w,    a.pad_top,     a.pad_left};
 }
 
-// One output each. where: [n, out_height, out_width, channels] of y * width +
-// x, or nullptr.
+// One output each. where: [n, out_height, out_width, channels] of y * width + x, or nullptr.
 template <class T>
 struct MaxForward {
   kernels::MaxPool<float> max;

@@ -1,5 +1,5 @@
-// 16 bits and TF32: every row of layer_cases.h within their rounding of the
-// reference engine, whole runs beside fp32, and the loss scale.
+// 16 bits and TF32: every row of layer_cases.h within their rounding of the reference engine, whole runs beside fp32,
+// and the loss scale.
 #include <map>
 
 #include "cuda/cuda_engine.h"
@@ -10,8 +10,7 @@
 namespace lepton {
 namespace {
 
-// |values - expected| / |expected| in 2-norms; `least` is the least that a
-// value counts as.
+// |values - expected| / |expected| in 2-norms; `least` is the least that a value counts as.
 double apart(const std::vector<float>& values, const std::vector<float>& expected, double least = 1e-6) {
   double difference = 0, size = 0;
   for (size_t i = 0; i < expected.size(); ++i) {

@@ -1,6 +1,5 @@
 #pragma once
-// Sums over rows or whole buffers, in double and in the fixed order of
-// kernels/reduce.h: they repeat bit for bit.
+// Sums over rows or whole buffers, in double and in the fixed order of kernels/reduce.h: they repeat bit for bit.
 #include <algorithm>
 #include <cstdint>
 
@@ -88,8 +87,7 @@ const V* column_sums(P& policy, int64_t rows, int64_t columns, const Term& term,
   return total;
 }
 
-// term(i) for i < count as rows of `columns` terms; what is past the end counts
-// nothing.
+// term(i) for i < count as rows of `columns` terms; what is past the end counts nothing.
 template <class Term>
 struct Folded {
   int64_t count, columns;

@@ -1,5 +1,4 @@
-// The engine tests of lib/engine on the CUDA engine with its host policy, and
-// on a GPU where there is one.
+// The engine tests of lib/engine on the CUDA engine with its host policy, and on a GPU where there is one.
 #include "cuda/cuda_engine.h"
 #include "cuda/host_policy.h"
 #include "engine/engine_testing.h"

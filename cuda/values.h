@@ -1,8 +1,6 @@
 #pragma once
-// Values and gradients of all nodes in one arena planned from their lifetimes.
-// Forward of node i is moment i, its backward moment 2 * nodes - i. An
-// activation that is computed with the layer before it (fusion.h) shares its
-// buffers.
+// Values and gradients of all nodes in one arena planned from their lifetimes. Forward of node i is moment i, its
+// backward moment 2 * nodes - i. An activation that is computed with the layer before it (fusion.h) shares its buffers.
 #include <algorithm>
 #include <vector>
 
@@ -27,8 +25,7 @@ inline bool backward_reads_input(LayerKind kind) {
   }
 }
 
-// Whether a gradient must reach each node: it or what stands before it is
-// trained.
+// Whether a gradient must reach each node: it or what stands before it is trained.
 inline std::vector<bool> wanted_gradients(const Graph& graph) {
   std::vector<bool> wanted;
   for (const Node& node : graph.nodes) {
@@ -76,9 +73,8 @@ class Values {
     return arena_.template as<T>(buffers[static_cast<size_t>(fusion_.shown(id))].offset);
   }
 
-  // The buffers of activation `id` live from its producer's forward to its
-  // producer's backward, which also reads them where the producer is a product.
-  // The producer has none.
+  // The buffers of activation `id` live from its producer's forward to its producer's backward, which also reads them
+  // where the producer is a product. The producer has none.
   void share(int id, NodeId producer, bool training) {
     const auto activation = static_cast<size_t>(id), other = static_cast<size_t>(producer);
     values_[activation].first = producer;
@@ -89,8 +85,7 @@ class Values {
 
   int backward(int id) const { return 2 * nodes_ - id; }
 
-  // Node `id` reads `input` forward, perhaps backward, and adds to its
-  // gradient.
+  // Node `id` reads `input` forward, perhaps backward, and adds to its gradient.
   void reach(const Graph& graph, int id, NodeId input, bool training) {
     PlannedBuffer& value = values_[static_cast<size_t>(input)];
     PlannedBuffer& gradient = gradients_[static_cast<size_t>(input)];
