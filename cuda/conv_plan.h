@@ -1,8 +1,7 @@
 #pragma once
 // How a convolution is computed. A row-major [rows, columns] matrix is cuBLAS's column-major [columns, rows], so that
 // with x, y N H W C and kernels HWIO:
-//   y [filters, pixels] = kernel [filters, K] windows [K, pixels],  K =
-//   kernel_h * kernel_w * channels.
+//   y [filters, pixels] = kernel [filters, K] windows [K, pixels],  K = kernel_h * kernel_w * channels.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -118,8 +117,7 @@ class Im2colPlan : public ConvPlan<P, T> {
   void forward(P& policy, int64_t n, const T* x, const T* kernel, const T* bias, bool relu, T* y, void* work) override {
     for (int64_t at = 0; at < n; at += step(n)) {
       const int64_t pixels = std::min(step(n), n - at) * s_.out_pixels();
-      Gemm g = typed(kTypeOf<T>);  // y [filters, pixels] = kernel [filters, K]
-                                   // windows [K, pixels]
+      Gemm g = typed(kTypeOf<T>);  // y [filters, pixels] = kernel [filters, K] windows [K, pixels]
       g.m = s_.filters, g.n = pixels, g.k = s_.window();
       g.a = kernel, g.lda = g.m;
       g.b = windows(policy, x + at * s_.in_size(), pixels, work), g.ldb = pitch();
@@ -134,8 +132,7 @@ class Im2colPlan : public ConvPlan<P, T> {
     for (int64_t at = 0; at < n; at += step(n)) {
       const int64_t samples = std::min(step(n), n - at);
       T* to = dx + at * s_.in_size();
-      Gemm g = typed(kTypeOf<T>);  // dwindows [K, pixels] = kernel^T [K,
-                                   // filters] dy [filters, pixels]
+      Gemm g = typed(kTypeOf<T>);  // dwindows [K, pixels] = kernel^T [K, filters] dy [filters, pixels]
       g.transpose_a = true;
       g.m = s_.window(), g.n = samples * s_.out_pixels(), g.k = s_.filters;
       g.a = kernel, g.lda = g.k;

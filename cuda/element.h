@@ -46,8 +46,7 @@ struct Half {
     const uint32_t sign = v >> 16 & 0x8000, rest = v & 0x7FFFFFFF;
     if (rest > 0x7F800000) return static_cast<uint16_t>(sign | 0x7E00);   // NaN
     if (rest >= 0x477FF000) return static_cast<uint16_t>(sign | 0x7C00);  // from 65520 on rounds to infinity
-    if (rest < 0x38800000) {  // subnormal: adding 0.5 leaves multiples of 2^-24
-                              // in the low bits, rounded by the sum
+    if (rest < 0x38800000) {  // subnormal: adding 0.5 leaves multiples of 2^-24 in the low bits, rounded by the sum
       const float shifted = float_of(rest) + 0.5F;
       return static_cast<uint16_t>(sign | (bits_of(shifted) - 0x3F000000));
     }

@@ -190,8 +190,7 @@ class NormOp : public Op<P, T> {
   int64_t room_;  // Twos of column_sums
   Parameters<P>::Place gamma_, beta_;
   float *mean_, *variance_;  // running
-  Memory<P> kept_;           // mean and variance of the latest training batch; inverse
-                             // deviation of the latest pass
+  Memory<P> kept_;           // mean and variance of the latest training batch; inverse deviation of the latest pass
 };
 
 }  // namespace lepton::cuda

@@ -1,15 +1,14 @@
 #pragma once
 // What the engine asks of a device. A policy is HostPolicy (tests, any machine) or DevicePolicy (a GPU) and has
-//   void* allocate(int64_t bytes)                   memory that only launch,
-//   gemm, upload, download and zero may touch; void release(void*) 256-byte
-//   aligned; Error(device) when there is none left void upload(void* to, const
-//   void* from, bytes)  from the host; `from` may change as soon as it returns
-//   void download(void* to, const void* from, bytes)  to the host, once
-//   everything before is done void zero(void*, bytes) void launch(int64_t n,
-//   const F& f)              f(i) for each i in [0, n), in any order; F is
-//   trivially copyable void gemm(const Gemm&) void finish() returns once
-//   everything before is done std::string describe() const one line for -v,
-//   beginning with the device's name
+//   void* allocate(int64_t bytes)                   memory that only launch, gemm, upload, download and zero may touch;
+//   void release(void*)                             256-byte aligned; Error(device) when there is none left
+//   void upload(void* to, const void* from, bytes)  from the host; `from` may change as soon as it returns
+//   void download(void* to, const void* from, bytes)  to the host, once everything before is done
+//   void zero(void*, bytes)
+//   void launch(int64_t n, const F& f)              f(i) for each i in [0, n), in any order; F is trivially copyable
+//   void gemm(const Gemm&)
+//   void finish()                                   returns once everything before is done
+//   std::string describe() const                    one line for -v, beginning with the device's name
 // Calls take effect in the order they are made.
 #include <cstdint>
 
@@ -37,14 +36,12 @@ struct Gemm {
   void* c = nullptr;
   int64_t ldc = 0;
   float alpha = 1, beta = 0;
-  int64_t batch = 1, stride_a = 0, stride_b = 0,
-          stride_c = 0;  // of a batch, in elements
-  Type in = Type::fp32,
-       out = Type::fp32;               // of A and B; of C, which is `in` or fp32
-  bool tf32 = false;                   // fp32 operands may be rounded to TF32
-  Epilogue epilogue = Epilogue::none;  // of one product, with beta 0, not of a batch
-  const void* bias = nullptr;          // [m] of type `out`
-  float* sums = nullptr;               // [m]; `out` is fp32
+  int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;  // of a batch, in elements
+  Type in = Type::fp32, out = Type::fp32;                       // of A and B; of C, which is `in` or fp32
+  bool tf32 = false;                                            // fp32 operands may be rounded to TF32
+  Epilogue epilogue = Epilogue::none;                           // of one product, with beta 0, not of a batch
+  const void* bias = nullptr;                                   // [m] of type `out`
+  float* sums = nullptr;                                        // [m]; `out` is fp32
 };
 
 }  // namespace lepton::cuda

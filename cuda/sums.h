@@ -9,8 +9,7 @@
 
 namespace lepton::cuda {
 
-constexpr int64_t kBlockRows = 256;  // rows that one element of a launch adds
-                                     // up; many rows make many elements
+constexpr int64_t kBlockRows = 256;  // rows that one element of a launch adds up; many rows make many elements
 
 LEPTON_HD int64_t sum_blocks(int64_t rows) { return (rows + kBlockRows - 1) / kBlockRows; }
 
