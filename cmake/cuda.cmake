@@ -24,33 +24,34 @@ macro(lepton_find_cuda missing)
   find_program(LEPTON_NVCC nvcc HINTS ENV CUDA_PATH /usr/local/cuda ${LEPTON_CUDA_ROOT}/nvidia/cu13
                PATH_SUFFIXES bin)
   find_package(Python3 QUIET COMPONENTS Interpreter)
-  find_path(CUBLAS_INCLUDE_DIR cublas_v2.h HINTS ${LEPTON_CUDA_ROOT}/nvidia/cu13 ENV CUDA_PATH /usr/local/cuda
+  find_path(CUBLASLT_INCLUDE_DIR cublasLt.h HINTS ${LEPTON_CUDA_ROOT}/nvidia/cu13 ENV CUDA_PATH /usr/local/cuda
             ${Python3_SITELIB}/nvidia/cu13 PATH_SUFFIXES include)
-  find_library(CUBLAS_LIBRARY NAMES cublas libcublas.so.13 HINTS ${LEPTON_CUDA_ROOT}/nvidia/cu13 ENV CUDA_PATH
+  find_library(CUBLASLT_LIBRARY NAMES cublasLt libcublasLt.so.13 HINTS ${LEPTON_CUDA_ROOT}/nvidia/cu13 ENV CUDA_PATH
                /usr/local/cuda ${Python3_SITELIB}/nvidia/cu13 PATH_SUFFIXES lib64 lib)
   if(LEPTON_SANITIZE)
     set(${missing} "sanitizers are on")
   elseif(NOT LEPTON_NVCC)
     set(${missing} "there is no nvcc")
-  elseif(NOT CUBLAS_INCLUDE_DIR OR NOT CUBLAS_LIBRARY)
+  elseif(NOT CUBLASLT_INCLUDE_DIR OR NOT CUBLASLT_LIBRARY)
     set(${missing} "there is no cuBLAS; scripts/setup-cuda gets it")
   endif()
 endmacro()
 
 function(lepton_cuda_module)
   # The few sources of other folders that it needs, so that those need not be position-independent.
-  add_library(lepton-cuda MODULE cuda/module.cu cuda/device_policy.cu lib/base/shape.cpp lib/base/tensor.cpp
+  add_library(lepton-cuda MODULE cuda/module.cu cuda/device_policy.cu cuda/device_products.cu
+              cuda/device_engine_fp32.cu cuda/device_engine_bf16.cu cuda/device_engine_fp16.cu lib/base/shape.cpp lib/base/tensor.cpp
               lib/base/text.cpp lib/engine/planner.cpp lib/net/graph.cpp)
   set_target_properties(lepton-cuda PROPERTIES PREFIX "" CUDA_ARCHITECTURES "${LEPTON_CUDA_ARCHS}"
     CUDA_RUNTIME_LIBRARY Static CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} INSTALL_RPATH_USE_LINK_PATH ON)
   target_include_directories(lepton-cuda PRIVATE ${CMAKE_SOURCE_DIR})
-  target_include_directories(lepton-cuda SYSTEM PRIVATE ${CUBLAS_INCLUDE_DIR})
+  target_include_directories(lepton-cuda SYSTEM PRIVATE ${CUBLASLT_INCLUDE_DIR})
   # fmt 9 takes nvcc for a compiler without constexpr.
   target_compile_definitions(lepton-cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1>)
   target_compile_options(lepton-cuda PRIVATE
     "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;-Werror=all-warnings>")
-  target_link_libraries(lepton-cuda PRIVATE fmt::fmt nlohmann_json::nlohmann_json ${CUBLAS_LIBRARY})
+  target_link_libraries(lepton-cuda PRIVATE fmt::fmt nlohmann_json::nlohmann_json ${CUBLASLT_LIBRARY})
   target_link_options(lepton-cuda PRIVATE LINKER:--exclude-libs,ALL LINKER:--no-undefined)
   # Not part of the package: cuBLAS is none. cmake --install BUILD --component cuda
   install(TARGETS lepton-cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lepton COMPONENT cuda EXCLUDE_FROM_ALL)

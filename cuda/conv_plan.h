@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/hd.h"
+#include "cuda/divisor.h"
 #include "cuda/op.h"
 #include "cuda/pointwise.h"
 #include "cuda/policy.h"
@@ -35,7 +36,7 @@ inline ConvShape conv_shape(const Node& node, const Shape& in) {
 }
 
 // The passes over n samples. `work` holds work_bytes().
-template <class P>
+template <class P, class T>
 class ConvPlan {
  public:
   ConvPlan() = default;
@@ -43,39 +44,52 @@ class ConvPlan {
   ConvPlan& operator=(const ConvPlan&) = delete;
   virtual ~ConvPlan() = default;
   virtual int64_t work_bytes() const = 0;
-  virtual void forward(P&, int64_t n, const float* x, const float* kernel, float* y, void* work) = 0;
-  virtual void data_gradient(P&, int64_t n, const float* kernel, const float* dy, float* dx, bool add, void* work) = 0;
-  virtual void kernel_gradient(P&, int64_t n, const float* x, const float* dy, float* dkernel, void* work) = 0;
+  // bias: [filters] or nullptr; relu: of what has a bias.
+  virtual void forward(P&, int64_t n, const T* x, const T* kernel, const T* bias, bool relu, T* y, void* work) = 0;
+  virtual void data_gradient(P&, int64_t n, const T* kernel, const T* dy, T* dx, bool add, void* work) = 0;
+  // Sets dbias [filters] too, if it is not nullptr and the plan can; returns whether it did.
+  virtual bool kernel_gradient(P&, int64_t n, const T* x, const T* dy, float* dkernel, float* dbias, void* work) = 0;
   virtual std::string name() const = 0;
 };
 
-// windows [n * out_pixels, K], one element each; 0 where a window leaves the map.
+// Tensor cores want rows of 16 bits to be multiples of 16 bytes apart.
+LEPTON_HD int64_t window_pitch(const ConvShape& s) { return (s.window() + 7) / 8 * 8; }
+
+// windows [n * out_pixels, pitch], one element each; 0 where a window leaves the map, and behind it.
+template <class T>
 struct Im2col {
   ConvShape s;
-  const float* x;
-  float* windows;
+  Divisor pitch, row, map, channels,
+      columns;  // by window_pitch, out_width, out_pixels, channels, kernel_w
+  const T* x;
+  T* windows;
 
   LEPTON_HD void operator()(int64_t i) const {
-    const int64_t pixel = i / s.window(), k = i % s.window();
-    const int64_t sample = pixel / s.out_pixels(), oy = pixel / s.out_width % s.out_height, ox = pixel % s.out_width;
-    const int64_t c = k % s.channels, kx = k / s.channels % s.kernel_w, ky = k / s.channels / s.kernel_w;
+    const auto [pixel, k] = pitch(i);
+    const auto [sample, place] = map(pixel);
+    const auto [oy, ox] = row(place);
+    const auto [tap, c] = channels(k);
+    const auto [ky, kx] = columns(tap);
     const int64_t iy = oy * s.stride_h + ky * s.dilation - s.pad_top;
     const int64_t ix = ox * s.stride_w + kx * s.dilation - s.pad_left;
-    const bool inside = iy >= 0 && iy < s.height && ix >= 0 && ix < s.width;
-    windows[i] = inside ? x[((sample * s.height + iy) * s.width + ix) * s.channels + c] : 0.0F;
+    const bool inside = iy >= 0 && iy < s.height && ix >= 0 && ix < s.width && k < s.window();
+    windows[i] = inside ? x[((sample * s.height + iy) * s.width + ix) * s.channels + c] : T(0.0F);
   }
 };
 
 // dx [n, in_size], one element each: gathers from the gradients of the windows that hold it.
+template <class T>
 struct Col2im {
   ConvShape s;
-  const float* windows;
-  float* dx;
+  Divisor channels, row, lines;  // by channels, width, height
+  const T* windows;
+  T* dx;
   bool add;
 
   LEPTON_HD void operator()(int64_t i) const {
-    const int64_t c = i % s.channels, x = i / s.channels % s.width, y = i / s.channels / s.width % s.height;
-    const int64_t sample = i / s.in_size();
+    const auto [pixel, c] = channels(i);
+    const auto [line, x] = row(pixel);
+    const auto [sample, y] = lines(line);
     float total = 0;
     for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
       const int64_t from_y = y + s.pad_top - ky * s.dilation, oy = from_y / s.stride_h;
@@ -83,8 +97,8 @@ struct Col2im {
       for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
         const int64_t from_x = x + s.pad_left - kx * s.dilation, ox = from_x / s.stride_w;
         if (from_x < 0 || from_x % s.stride_w != 0 || ox >= s.out_width) continue;
-        const int64_t pixel = (sample * s.out_height + oy) * s.out_width + ox;
-        total += windows[pixel * s.window() + (ky * s.kernel_w + kx) * s.channels + c];
+        const int64_t out = (sample * s.out_height + oy) * s.out_width + ox;
+        total += windows[out * window_pitch(s) + (ky * s.kernel_w + kx) * s.channels + c];
       }
     }
     put(dx[i], add, total);
@@ -92,78 +106,98 @@ struct Col2im {
 };
 
 // Any convolution: windows laid out in memory, `chunk` samples at a time, and one GEMM. A 1x1 one needs no windows.
-template <class P>
-class Im2colPlan : public ConvPlan<P> {
+template <class P, class T>
+class Im2colPlan : public ConvPlan<P, T> {
  public:
-  Im2colPlan(const ConvShape& shape, int64_t chunk) : s_(shape), chunk_(chunk) {}
+  Im2colPlan(const ConvShape& shape, int64_t chunk, bool tf32) : s_(shape), chunk_(chunk), tf32_(tf32) {}
   int64_t work_bytes() const override {
-    return s_.pointwise() ? 0 : chunk_ * s_.out_pixels() * s_.window() * static_cast<int64_t>(sizeof(float));
+    return s_.pointwise() ? 0 : chunk_ * s_.out_pixels() * window_pitch(s_) * static_cast<int64_t>(sizeof(T));
   }
 
-  void forward(P& policy, int64_t n, const float* x, const float* kernel, float* y, void* work) override {
+  void forward(P& policy, int64_t n, const T* x, const T* kernel, const T* bias, bool relu, T* y, void* work) override {
     for (int64_t at = 0; at < n; at += step(n)) {
       const int64_t pixels = std::min(step(n), n - at) * s_.out_pixels();
-      Gemm g;  // y [filters, pixels] = kernel [filters, K] windows [K, pixels]
+      Gemm g = typed(kTypeOf<T>);  // y [filters, pixels] = kernel [filters, K] windows [K, pixels]
       g.m = s_.filters, g.n = pixels, g.k = s_.window();
       g.a = kernel, g.lda = g.m;
-      g.b = windows(policy, x + at * s_.in_size(), pixels, work), g.ldb = g.k;
+      g.b = windows(policy, x + at * s_.in_size(), pixels, work), g.ldb = pitch();
       g.c = y + at * s_.out_pixels() * s_.filters, g.ldc = g.m;
+      if (bias != nullptr) g.epilogue = relu ? Epilogue::relu_bias : Epilogue::bias;
+      g.bias = bias;
       policy.gemm(g);
     }
   }
 
-  void data_gradient(P& policy, int64_t n, const float* kernel, const float* dy, float* dx, bool add,
-                     void* work) override {
+  void data_gradient(P& policy, int64_t n, const T* kernel, const T* dy, T* dx, bool add, void* work) override {
     for (int64_t at = 0; at < n; at += step(n)) {
       const int64_t samples = std::min(step(n), n - at);
-      float* to = dx + at * s_.in_size();
-      Gemm g;  // dwindows [K, pixels] = kernel^T [K, filters] dy [filters, pixels]
+      T* to = dx + at * s_.in_size();
+      Gemm g = typed(kTypeOf<T>);  // dwindows [K, pixels] = kernel^T [K, filters] dy [filters, pixels]
       g.transpose_a = true;
       g.m = s_.window(), g.n = samples * s_.out_pixels(), g.k = s_.filters;
       g.a = kernel, g.lda = g.k;
       g.b = dy + at * s_.out_pixels() * s_.filters, g.ldb = g.k;
-      g.c = s_.pointwise() ? to : static_cast<float*>(work), g.ldc = g.m;
+      g.c = s_.pointwise() ? to : static_cast<T*>(work), g.ldc = pitch();
       g.beta = s_.pointwise() && add ? 1.0F : 0.0F;
       policy.gemm(g);
-      if (!s_.pointwise()) policy.launch(samples * s_.in_size(), Col2im{s_, g.c, to, add});
+      if (!s_.pointwise())
+        policy.launch(samples * s_.in_size(), Col2im<T>{s_, Divisor(s_.channels), Divisor(s_.width), Divisor(s_.height),
+                                                        static_cast<const T*>(work), to, add});
     }
   }
 
-  void kernel_gradient(P& policy, int64_t n, const float* x, const float* dy, float* dkernel, void* work) override {
+  bool kernel_gradient(P& policy, int64_t n, const T* x, const T* dy, float* dkernel, float* dbias,
+                       void* work) override {
+    const bool sums = dbias != nullptr && step(n) >= n;  // sums of chunks are not added up
     for (int64_t at = 0; at < n; at += step(n)) {
       const int64_t pixels = std::min(step(n), n - at) * s_.out_pixels();
-      Gemm g;  // dkernel [filters, K] = dy [filters, pixels] windows^T [pixels, K], summed over the chunks
+      Gemm g = typed(Type::fp32);  // dkernel [filters, K] = dy [filters, pixels]
+                                   // windows^T [pixels, K], summed over the chunks
       g.transpose_b = true;
       g.m = s_.filters, g.n = s_.window(), g.k = pixels;
       g.a = dy + at * s_.out_pixels() * s_.filters, g.lda = g.m;
-      g.b = windows(policy, x + at * s_.in_size(), pixels, work), g.ldb = g.n;
+      g.b = windows(policy, x + at * s_.in_size(), pixels, work), g.ldb = pitch();
       g.c = dkernel, g.ldc = g.m;
       g.beta = at > 0 ? 1.0F : 0.0F;
+      if (sums) g.epilogue = Epilogue::sums_of_a;
+      g.sums = dbias;
       policy.gemm(g);
     }
+    return sums;
   }
 
   std::string name() const override { return s_.pointwise() ? "GEMM" : "im2col and GEMM"; }
 
  private:
   int64_t step(int64_t n) const { return s_.pointwise() ? n : chunk_; }
-  const float* windows(P& policy, const float* x, int64_t pixels, void* work) const {
+  int64_t pitch() const { return s_.pointwise() ? s_.window() : window_pitch(s_); }
+  Gemm typed(Type out) const {
+    Gemm g;
+    g.in = kTypeOf<T>;
+    g.out = out;
+    g.tf32 = tf32_;
+    return g;
+  }
+  const T* windows(P& policy, const T* x, int64_t pixels, void* work) const {
     if (s_.pointwise()) return x;
-    auto* windows = static_cast<float*>(work);
-    policy.launch(pixels * s_.window(), Im2col{s_, x, windows});
+    auto* windows = static_cast<T*>(work);
+    policy.launch(pixels * window_pitch(s_),
+                  Im2col<T>{s_, Divisor(pitch()), Divisor(s_.out_width), Divisor(s_.out_pixels()), Divisor(s_.channels),
+                            Divisor(s_.kernel_w), x, windows});
     return windows;
   }
 
   ConvShape s_;
   int64_t chunk_;
+  bool tf32_;
 };
 
 // One place decides, by rule.
-template <class P>
-std::unique_ptr<ConvPlan<P>> choose_conv_plan(const ConvShape& s, int64_t batch) {
+template <class P, class T>
+std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t batch, bool tf32) {
   constexpr int64_t kMostWorkBytes = int64_t{512} << 20;
-  const int64_t sample = s.out_pixels() * s.window() * static_cast<int64_t>(sizeof(float));
-  return std::make_unique<Im2colPlan<P>>(s, std::clamp<int64_t>(kMostWorkBytes / sample, 1, batch));
+  const int64_t sample = s.out_pixels() * window_pitch(s) * static_cast<int64_t>(sizeof(T));
+  return std::make_unique<Im2colPlan<P, T>>(s, std::clamp<int64_t>(kMostWorkBytes / sample, 1, batch), tf32);
 }
 
 }  // namespace lepton::cuda

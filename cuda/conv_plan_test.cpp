@@ -62,7 +62,7 @@ void expect_close(const Floats& values, const std::vector<double>& expected, con
   for (size_t i = 0; i < values.size(); ++i) ASSERT_NEAR(values[i], expected[i], 1e-5) << what << " " << i;
 }
 
-void check_plan(ConvPlan<HostPolicy>& plan, HostPolicy& policy, const ConvShape& s, int64_t n) {
+void check_plan(ConvPlan<HostPolicy, float>& plan, HostPolicy& policy, const ConvShape& s, int64_t n) {
   const Floats x = random_floats(n * s.in_size(), 1), w = random_floats(s.window() * s.filters, 2);
   const Floats dy = random_floats(n * s.out_pixels() * s.filters, 3), before = random_floats(n * s.in_size(), 4);
   std::vector<double> y(dy.size()), dx(x.size()), dw(w.size());
@@ -73,14 +73,30 @@ void check_plan(ConvPlan<HostPolicy>& plan, HostPolicy& policy, const ConvShape&
     dw[k] += static_cast<double>(dy[o]) * static_cast<double>(x[i]);
   });
   const OnDevice dev_x(policy, x), dev_w(policy, w), dev_dy(policy, dy), dev_dx(policy, before);
+  const Floats b = random_floats(s.filters, 5);
+  std::vector<double> db(b.size());
+  for (size_t i = 0; i < dy.size(); ++i) db[i % b.size()] += static_cast<double>(dy[i]);
+  const OnDevice dev_b(policy, b), dev_db(policy, Floats(b.size(), NAN));
   const OnDevice dev_y(policy, Floats(dy.size(), NAN)), dev_dw(policy, Floats(w.size(), NAN));
   const Memory<HostPolicy> work(policy, plan.work_bytes());
-  plan.forward(policy, n, dev_x.data(), dev_w.data(), dev_y.data(), work.as<void>());
+  plan.forward(policy, n, dev_x.data(), dev_w.data(), nullptr, false, dev_y.data(), work.as<void>());
   plan.data_gradient(policy, n, dev_w.data(), dev_dy.data(), dev_dx.data(), true, work.as<void>());
-  plan.kernel_gradient(policy, n, dev_x.data(), dev_dy.data(), dev_dw.data(), work.as<void>());
+  const bool sums =
+      plan.kernel_gradient(policy, n, dev_x.data(), dev_dy.data(), dev_dw.data(), dev_db.data(), work.as<void>());
   expect_close(dev_y.fetched(), y, "y");
   expect_close(dev_dx.fetched(), dx, "dx");
   expect_close(dev_dw.fetched(), dw, "dkernel");
+  if (sums) expect_close(dev_db.fetched(), db, "dbias");
+  EXPECT_TRUE(sums || n > 1);
+  for (const bool relu : {false, true}) {
+    plan.forward(policy, n, dev_x.data(), dev_w.data(), dev_b.data(), relu, dev_y.data(), work.as<void>());
+    std::vector<double> biased = y;
+    for (size_t i = 0; i < y.size(); ++i) {
+      biased[i] += static_cast<double>(b[i % b.size()]);
+      if (relu) biased[i] = std::max(biased[i], 0.0);
+    }
+    expect_close(dev_y.fetched(), biased, "y with bias");
+  }
 }
 
 TEST(Im2colPlan, DoesAsPlainLoopsInChunksOfAnySize) {
@@ -94,7 +110,7 @@ TEST(Im2colPlan, DoesAsPlainLoopsInChunksOfAnySize) {
   for (const ConvShape& shape : shapes) {
     for (const int64_t chunk : {1, 2, 3, 5}) {
       HostPolicy policy;
-      Im2colPlan<HostPolicy> plan(shape, chunk);
+      Im2colPlan<HostPolicy, float> plan(shape, chunk, false);
       check_plan(plan, policy, shape, 5);
     }
   }

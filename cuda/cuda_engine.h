@@ -1,15 +1,19 @@
 #pragma once
-// The CUDA engine, a template over a device policy (policy.h). N H W C, fp32.
+// The CUDA engine, a template over a device policy (policy.h) and the type that values and gradients are stored as. N H
+// W C; parameters, their gradients, statistics and losses are fp32.
 #include <chrono>
 #include <cmath>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "cuda/input.h"
 #include "cuda/loss.h"
+#include "cuda/loss_scale.h"
 #include "cuda/lower.h"
 #include "cuda/optimizer.h"
 #include "cuda/values.h"
@@ -17,7 +21,7 @@
 
 namespace lepton::cuda {
 
-template <class P>
+template <class P, class T>
 class CudaEngine : public Engine {
  public:
   CudaEngine(std::unique_ptr<P> policy, const Graph& graph, const EngineOptions& options)
@@ -25,31 +29,42 @@ class CudaEngine : public Engine {
         graph_(graph),
         options_(checked(options)),
         parameters_(*policy_, graph_, options.training),
-        values_(*policy_, graph_, options.batch, options.training),
+        stored_(*policy_, parameters_),
+        scale_(options_),
+        fusion_(graph_),
+        values_(*policy_, graph_, fusion_, options.batch, options.training),
         input_(*policy_, graph_.input, options) {
     int64_t work = 0;
     for (NodeId id = 0; id <= graph_.output(); ++id) {
-      ops_.push_back(lower(*policy_, graph_, id, options_, parameters_));
+      ops_.push_back(lower<P, T>(*policy_, graph_, id, options_, parameters_, stored_, fusion_));
       if (ops_.back()) work = std::max(work, ops_.back()->work_bytes());
     }
     work_ = Memory<P>(*policy_, work);
     if (!options.training) return;
-    loss_ = std::make_unique<Loss<P>>(*policy_, options.batch, graph_.classes);
-    optimizer_ = std::make_unique<Optimizer<P>>(*policy_, options.optimizer, parameters_);
+    loss_ = std::make_unique<Loss<P, T>>(*policy_, options.batch, graph_.classes);
+    optimizer_ =
+        std::make_unique<Optimizer<P>>(*policy_, options.optimizer, parameters_, options.precision != Precision::fp32);
   }
 
   StepResult train_step(const Batch& batch, const StepSettings& settings) override {
     if (!optimizer_) fail(Exit::bug, "cuda: train_step on an engine compiled for inference");
-    const Pass pass{batch.n, true, settings.step};
-    StepResult result = run(batch, pass, settings);
-    const double norm = optimizer_->gradient_norm(), clip = static_cast<double>(options_.optimizer.clip);
-    result.finite = std::isfinite(norm) && std::isfinite(result.loss);
+    const Pass pass{.n = batch.n, .training = true, .step = settings.step};
+    const double clip = static_cast<double>(options_.optimizer.clip);
+    StepResult result;
+    double norm = 0;
+    do {
+      result = run(batch, pass, settings);
+      norm = optimizer_->gradient_norm() / static_cast<double>(scale_.value());
+      result.finite = std::isfinite(norm) && std::isfinite(result.loss);
+    } while (!result.finite && std::isfinite(result.loss) && scale_.lower());
     if (clip > 0) result.gradient_norm = norm;
     if (!result.finite) return result;
-    optimizer_->update(settings, static_cast<float>(kernels::clip_factor(norm, clip)));
+    optimizer_->update(settings, static_cast<float>(kernels::clip_factor(norm, clip)) / scale_.value());
+    stored_.refresh();
     for (const auto& op : ops_) {
       if (op) op->commit(*policy_, pass);
     }
+    scale_.keep();
     return result;
   }
 
@@ -59,15 +74,23 @@ class CudaEngine : public Engine {
     if (static_cast<int64_t>(values.size()) < count) {
       fail(Exit::bug, "cuda: room for {} values, {} wanted", values.size(), count);
     }
-    forward(batch, {batch.n, false, 0}, node);
-    policy_->download(values.data(), values_.value(node), count * static_cast<int64_t>(sizeof(float)));
+    forward(batch, {.n = batch.n}, node);
+    if constexpr (std::is_same_v<T, float>) {
+      policy_->download(values.data(), values_.value(node), count * static_cast<int64_t>(sizeof(T)));
+    } else {
+      std::vector<T> stored(static_cast<size_t>(count));
+      policy_->download(stored.data(), values_.value(node), count * static_cast<int64_t>(sizeof(T)));
+      std::copy(stored.begin(), stored.end(), values.begin());
+    }
   }
 
   void load(const ParameterSet& set) override {
     std::vector<float> host(static_cast<size_t>(parameters_.total), 0.0F);
     for (const Slot& slot : parameters_.slots) set_plain(slot, host, set.at(slot.ref.name));
     parameters_.put(parameters_.values, host);
+    stored_.refresh();
     if (optimizer_) optimizer_->load(set);
+    scale_.load(set);
     loaded_ = true;
   }
 
@@ -77,6 +100,7 @@ class CudaEngine : public Engine {
     const std::vector<float> host = parameters_.fetched(parameters_.values);
     for (const Slot& slot : parameters_.slots) set.tensors.push_back(plain(slot, host, ""));
     if (optimizer_) optimizer_->save(set);
+    if (optimizer_) scale_.save(set);
     return set;
   }
 
@@ -84,22 +108,24 @@ class CudaEngine : public Engine {
     std::vector<LayerTime> times(graph_.nodes.size());
     for (size_t id = 0; id < times.size(); ++id) times[id].node = static_cast<NodeId>(id);
     if (options_.training) {
-      run(batch, {batch.n, true, 0}, {}, &times);
+      run(batch, {.n = batch.n, .training = true}, {}, &times);
     } else {
-      forward(batch, {batch.n, false, 0}, graph_.output(), &times);
+      forward(batch, {.n = batch.n}, graph_.output(), &times);
     }
     return times;
   }
 
   int64_t memory_bytes() const override {
     int64_t bytes = parameters_.values.bytes() + parameters_.gradients.bytes() + values_.bytes() + input_.bytes();
+    bytes += stored_.bytes();
     for (const auto& op : ops_) bytes += op ? op->kept_bytes() : 0;
     return bytes + work_.bytes() + (loss_ ? loss_->bytes() : 0) + (optimizer_ ? optimizer_->bytes() : 0);
   }
 
   std::string describe() const override {
-    std::string text =
-        fmt::format("{}, fp32, batch {}, {}\n", policy_->describe(), options_.batch, human_bytes(memory_bytes()));
+    std::string text = fmt::format("{}, {}, batch {}, {}\n", policy_->describe(),
+                                   kPrecisionNames[static_cast<size_t>(options_.precision)], options_.batch,
+                                   human_bytes(memory_bytes()));
     for (size_t id = 0; id < ops_.size(); ++id) {
       const std::string how = ops_[id] ? ops_[id]->describe() : "";
       if (!how.empty()) text += fmt::format("cuda: {}: {}\n", graph_.nodes[id].name, how);
@@ -113,7 +139,6 @@ class CudaEngine : public Engine {
 
   static EngineOptions checked(EngineOptions options) {
     if (options.batch < 1) fail(Exit::usage, "cuda: a batch of {}; at least 1 is needed", options.batch);
-    if (options.precision != Precision::fp32) fail(Exit::device, "cuda: only fp32 is built; use --precision fp32");
     if (options.loss != LossKind::cross_entropy)
       fail(Exit::device, "cuda: loss mse is not there yet; use --device cpu");
     return options;
@@ -139,8 +164,10 @@ class CudaEngine : public Engine {
     const double weight = label_weight(batch);
     const double factor = settings.sum_loss ? 1 : (weight > 0 ? 1 / weight : 0);
     const NodeId logits = graph_.output();
-    loss_->run(*policy_, batch, values_.value(logits), settings.label_smoothing, factor, values_.gradient(logits));
+    loss_->run(*policy_, batch, values_.value(logits), settings.label_smoothing,
+               factor * static_cast<double>(scale_.value()), values_.gradient(logits));
     backward(pass, times);
+    optimizer_->measure_gradient();  // before the host waits for the loss
     const auto [loss, correct] = loss_->sums(*policy_);
     StepResult result;
     result.loss = weight > 0 ? loss / weight : 0;
@@ -153,10 +180,14 @@ class CudaEngine : public Engine {
       fail(Exit::bug, "cuda: a batch of {} on an engine compiled for {}", batch.n, options_.batch);
     }
     for (NodeId id = 0; id <= last; ++id) {
+      if (fusion_.done_with_another(id)) continue;
       const auto which = static_cast<size_t>(id);
       const double ms = milliseconds(times != nullptr, [&] {
         if (!ops_[which]) return input_.run(*policy_, batch, values_.value(id));
-        ops_[which]->forward(*policy_, pass, buffers(id));
+        Pass own = pass;
+        own.activate = fusion_.activation_of(id) <= last;
+        own.crop = fusion_.cropping_pool(id) <= last;
+        ops_[which]->forward(*policy_, own, buffers(id));
       });
       if (times != nullptr) (*times)[which].forward_ms = ms;
     }
@@ -165,8 +196,8 @@ class CudaEngine : public Engine {
   void backward(const Pass& pass, Times* times) {
     std::vector<bool> written(graph_.nodes.size(), false);
     for (NodeId id = graph_.output(); id > 0; --id) {
-      if (!values_.wanted(id)) continue;
-      Buffers b = buffers(id);
+      if (!values_.wanted(id) || fusion_.done_with_another(id)) continue;
+      Buffers<T> b = buffers(id);
       for (size_t i = 0; i < at(id).inputs.size(); ++i) {
         const NodeId input = at(id).inputs[i];
         if (!values_.wanted(input)) continue;
@@ -180,8 +211,8 @@ class CudaEngine : public Engine {
     }
   }
 
-  Buffers buffers(NodeId id) const {
-    Buffers b;
+  Buffers<T> buffers(NodeId id) const {
+    Buffers<T> b;
     const std::vector<NodeId>& inputs = at(id).inputs;
     for (size_t i = 0; i < inputs.size(); ++i) b.x[i] = values_.value(inputs[i]);
     b.y = values_.value(id);
@@ -194,13 +225,37 @@ class CudaEngine : public Engine {
   const Graph graph_;
   const EngineOptions options_;
   Parameters<P> parameters_;
-  Values<P> values_;
-  Input<P> input_;
-  std::vector<std::unique_ptr<Op<P>>> ops_;  // of each node
+  Stored<P, T> stored_;
+  LossScale scale_;
+  Fusion fusion_;
+  Values<P, T> values_;
+  Input<P, T> input_;
+  std::vector<std::unique_ptr<Op<P, T>>> ops_;  // of each node
   Memory<P> work_;
-  std::unique_ptr<Loss<P>> loss_;
+  std::unique_ptr<Loss<P, T>> loss_;
   std::unique_ptr<Optimizer<P>> optimizer_;
   bool loaded_ = false;
 };
+
+// Of its own, so that each can be compiled by itself.
+template <class P, class T>
+std::unique_ptr<Engine> engine_of(std::unique_ptr<P> policy, const Graph& graph, const EngineOptions& options) {
+  return std::make_unique<CudaEngine<P, T>>(std::move(policy), graph, options);
+}
+
+// The engine of options.precision.
+template <class P>
+std::unique_ptr<Engine> make_engine(std::unique_ptr<P> policy, const Graph& graph, const EngineOptions& options) {
+  switch (options.precision) {
+    case Precision::fp32:
+    case Precision::tf32:
+      return engine_of<P, float>(std::move(policy), graph, options);
+    case Precision::bf16:
+      return engine_of<P, Bf16>(std::move(policy), graph, options);
+    case Precision::fp16:
+      return engine_of<P, Half>(std::move(policy), graph, options);
+  }
+  fail(Exit::bug, "cuda: no such precision");
+}
 
 }  // namespace lepton::cuda

@@ -8,7 +8,8 @@ namespace lepton {
 namespace {
 
 constexpr const char* kNet =
-    "conv 12 3x3 bn relu; maxpool 2; residual {; conv 12 3x3 bn gelu; }; conv 16 3x3 stride=2 relu; dropout 0.2; "
+    "conv 12 3x3 bn relu; maxpool 2; residual {; conv 12 3x3 bn gelu; }; conv "
+    "16 3x3 stride=2 relu; dropout 0.2; "
     "globalpool avg; dense 9 silu; dense classes";
 constexpr int64_t kClasses = 5, kSamples = 12;
 

@@ -2,23 +2,14 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cuda/epilogue.h"
 
 namespace lepton::cuda {
 namespace {
 
-constexpr size_t kBlasWork = size_t{32} << 20;  // NVIDIA's advice for Hopper; a fixed one makes cuBLAS repeat
-
-cublasOperation_t operation(bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; }
+constexpr size_t kProductsWork = size_t{32} << 20;  // NVIDIA's advice for Hopper
 
 }  // namespace
-
-void check(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) fail(Exit::device, "cuda: {}: {}", what, cudaGetErrorString(status));
-}
-
-void check(cublasStatus_t status, const char* what) {
-  if (status != CUBLAS_STATUS_SUCCESS) fail(Exit::device, "cuda: {}: {}", what, cublasGetStatusString(status));
-}
 
 DevicePolicy::DevicePolicy(int card) : card_(card) {
   enter();
@@ -26,19 +17,15 @@ DevicePolicy::DevicePolicy(int card) : card_(card) {
   check(cudaGetDeviceProperties(&card_is, card), "reading the card's properties");
   description_ = fmt::format("cuda: {}, compute capability {}.{}", card_is.name, card_is.major, card_is.minor);
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
-  check(cublasCreate(&blas_), "starting cuBLAS");
-  blas_work_ = allocate(kBlasWork);
-  check(cublasSetStream(blas_, stream_), "giving cuBLAS its stream");
-  check(cublasSetWorkspace(blas_, blas_work_, kBlasWork), "giving cuBLAS its workspace");  // after the stream
-  check(cublasSetMathMode(blas_, CUBLAS_DEFAULT_MATH), "choosing fp32");                   // no TF32
+  products_work_ = allocate(kProductsWork);
+  products_.start(products_work_, kProductsWork);
 }
 
 // Errors of a card that is lost have nowhere to go.
 DevicePolicy::~DevicePolicy() {
   cudaSetDevice(card_);
   if (stream_ != nullptr) cudaStreamSynchronize(stream_);
-  if (blas_ != nullptr) cublasDestroy(blas_);
-  if (blas_work_ != nullptr) cudaFree(blas_work_);
+  if (products_work_ != nullptr) cudaFree(products_work_);
   if (stream_ != nullptr) cudaStreamDestroy(stream_);
 }
 
@@ -83,14 +70,11 @@ void DevicePolicy::zero(void* data, int64_t bytes) {
 
 void DevicePolicy::gemm(const Gemm& g) {
   enter();
-  const cublasOperation_t a = operation(g.transpose_a), b = operation(g.transpose_b);
-  if (g.batch == 1) {
-    return check(cublasSgemm_64(blas_, a, b, g.m, g.n, g.k, &g.alpha, g.a, g.lda, g.b, g.ldb, &g.beta, g.c, g.ldc),
-                 "multiplying matrices");
-  }
-  check(cublasSgemmStridedBatched_64(blas_, a, b, g.m, g.n, g.k, &g.alpha, g.a, g.lda, g.stride_a, g.b, g.ldb,
-                                     g.stride_b, &g.beta, g.c, g.ldc, g.stride_c, g.batch),
-        "multiplying matrices");
+  if (products_.run(g, stream_)) return;
+  Gemm plain = g;
+  plain.epilogue = Epilogue::none;
+  products_.run(plain, stream_);
+  apply_epilogue(*this, g);
 }
 
 void DevicePolicy::finish() {

@@ -1,6 +1,5 @@
 #pragma once
 // The engine's device on a GPU. Only .cu files include this; nothing else in cuda/ calls CUDA.
-#include <cublas_v2.h>
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -8,13 +7,10 @@
 #include <string>
 #include <type_traits>
 
+#include "cuda/device_products.h"
 #include "cuda/policy.h"
 
 namespace lepton::cuda {
-
-// Throws Error(device) with what was being done.
-void check(cudaError_t status, const char* what);
-void check(cublasStatus_t status, const char* what);
 
 // The one kernel: f(i) for each i < n.
 template <class F>
@@ -55,8 +51,8 @@ class DevicePolicy {
 
   int card_;
   cudaStream_t stream_ = nullptr;
-  cublasHandle_t blas_ = nullptr;
-  void* blas_work_ = nullptr;
+  DeviceProducts products_;
+  void* products_work_ = nullptr;
   std::string description_;
 };
 

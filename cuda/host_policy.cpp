@@ -1,6 +1,51 @@
 #include "cuda/host_policy.h"
 
+#include <vector>
+
 namespace lepton::cuda {
+namespace {
+
+// op(M) as doubles [rows, columns], each row in one piece.
+template <class T>
+std::vector<double> unpacked(const T* matrix, bool transpose, int64_t ld, int64_t rows, int64_t columns, bool as_tf32) {
+  std::vector<double> plain(static_cast<size_t>(rows * columns));
+  for (int64_t i = 0; i < rows * columns; ++i) {
+    const int64_t row = i / columns, column = i % columns;
+    const auto v = static_cast<float>(matrix[transpose ? row * ld + column : column * ld + row]);
+    plain[static_cast<size_t>(i)] = static_cast<double>(as_tf32 ? tf32(v) : v);
+  }
+  return plain;
+}
+
+template <class In, class Out>
+void multiply(const Gemm& g) {
+  const bool biased = g.epilogue == Epilogue::bias || g.epilogue == Epilogue::relu_bias;
+  for (int64_t which = 0; which < g.batch; ++which) {
+    const auto* a_matrix = static_cast<const In*>(g.a) + which * g.stride_a;
+    const auto* b_matrix = static_cast<const In*>(g.b) + which * g.stride_b;
+    auto* c_matrix = static_cast<Out*>(g.c) + which * g.stride_c;
+    const std::vector<double> a = unpacked(a_matrix, g.transpose_a, g.lda, g.m, g.k, g.tf32);
+    const std::vector<double> b = unpacked(b_matrix, !g.transpose_b, g.ldb, g.n, g.k, g.tf32);  // op(B)^T
+    for (int64_t i = 0; i < g.n * g.m; ++i) {
+      const double *row = a.data() + i % g.m * g.k, *column = b.data() + i / g.m * g.k;
+      double total = 0;
+      for (int64_t k = 0; k < g.k; ++k) total += row[k] * column[k];
+      Out& c = c_matrix[i / g.m * g.ldc + i % g.m];
+      float result = g.alpha * static_cast<float>(total);
+      if (g.beta != 0) result += g.beta * static_cast<float>(c);
+      if (biased) result += static_cast<float>(static_cast<const Out*>(g.bias)[i % g.m]);
+      if (g.epilogue == Epilogue::relu_bias && !(result > 0)) result = 0;
+      c = Out(result);
+    }
+    if (g.epilogue != Epilogue::sums_of_a) continue;
+    for (int64_t row = 0; row < g.m; ++row) {
+      const auto begin = a.begin() + row * g.k;
+      g.sums[row] = static_cast<float>(std::accumulate(begin, begin + g.k, 0.0));
+    }
+  }
+}
+
+}  // namespace
 
 HostPolicy::~HostPolicy() {
   for (const auto& [data, region] : regions_) munmap(region.pages, static_cast<size_t>(region.bytes + getpagesize()));
@@ -50,22 +95,22 @@ void HostPolicy::zero(void* data, int64_t bytes) {
 void HostPolicy::gemm(const Gemm& g) {
   const int64_t rows_a = g.transpose_a ? g.k : g.m, rows_b = g.transpose_b ? g.n : g.k;
   if (g.m < 1 || g.n < 1 || g.k < 1 || g.batch < 1 || g.lda < rows_a || g.ldb < rows_b || g.ldc < g.m) {
-    fail(Exit::bug, "cuda_host: cuBLAS would refuse m {} n {} k {} lda {} ldb {} ldc {} batch {}", g.m, g.n, g.k, g.lda,
-         g.ldb, g.ldc, g.batch);
+    fail(Exit::bug,
+         "cuda_host: cuBLAS would refuse m {} n {} k {} lda {} ldb {} ldc {} "
+         "batch {}",
+         g.m, g.n, g.k, g.lda, g.ldb, g.ldc, g.batch);
   }
-  const int64_t step_a = g.transpose_a ? 1 : g.lda, step_b = g.transpose_b ? g.ldb : 1;
+  if (g.in != Type::fp32 && g.out != Type::fp32 && g.in != g.out) fail(Exit::bug, "cuda_host: two kinds of 16 bits");
+  if (g.epilogue != Epilogue::none && (g.batch != 1 || g.beta != 0)) fail(Exit::bug, "cuda_host: no such epilogue");
+  if (g.epilogue == Epilogue::sums_of_a && g.out != Type::fp32) fail(Exit::bug, "cuda_host: sums are fp32 as C is");
   const Unlocked unlocked(*this);
-  for (int64_t i = 0; i < g.batch * g.n * g.m; ++i) {
-    const int64_t which = i / g.m / g.n, column = i / g.m % g.n, row = i % g.m;
-    const float* a = g.a + which * g.stride_a + row * (g.transpose_a ? g.lda : 1);
-    const float* b = g.b + which * g.stride_b + column * (g.transpose_b ? 1 : g.ldb);
-    float& c = g.c[which * g.stride_c + column * g.ldc + row];
-    double total = 0;
-    for (int64_t k = 0; k < g.k; ++k) {
-      total += static_cast<double>(a[k * step_a]) * static_cast<double>(b[k * step_b]);
-    }
-    const float product = g.alpha * static_cast<float>(total);
-    c = g.beta == 0 ? product : product + g.beta * c;
+  switch (g.in) {
+    case Type::fp32:
+      return multiply<float, float>(g);
+    case Type::bf16:
+      return g.out == Type::fp32 ? multiply<Bf16, float>(g) : multiply<Bf16, Bf16>(g);
+    case Type::fp16:
+      return g.out == Type::fp32 ? multiply<Half, float>(g) : multiply<Half, Half>(g);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "cuda/epilogue.h"
 #include "cuda/memory.h"
 
 namespace lepton::cuda {
@@ -115,6 +116,99 @@ TEST(HostPolicy, GemmStridesOverABatchAndDoesNotReadCWhenBetaIsZero) {
   float *a = floats(policy, {1, 2, 3}), *b = floats(policy, {10, 20, 30, 40, 50}), *c = floats(policy, {NAN, NAN, NAN});
   policy.gemm({false, false, 1, 1, 1, a, 1, b, 1, c, 1, 1, 0, 3, 1, 2, 1});
   EXPECT_EQ(fetched(policy, c, 3), (std::vector<float>{10, 60, 150}));
+}
+
+// 1 + 2^-9 is 1 in bf16, 2049 is 2048 in fp16 and in TF32; sums are not rounded before they end.
+template <class T>
+std::vector<float> product(float a, float b, Type out, bool tf32 = false) {
+  HostPolicy policy;
+  const std::vector<T> av = {T(a), T(1.0F)}, bv = {T(b), T(1.0F)};
+  const auto bytes = static_cast<int64_t>(2 * sizeof(T));
+  void *ad = policy.allocate(bytes), *bd = policy.allocate(bytes), *cd = policy.allocate(size_of(out));
+  policy.upload(ad, av.data(), bytes);
+  policy.upload(bd, bv.data(), bytes);
+  Gemm g{false, false, 1, 1, 2, ad, 1, bd, 2, cd, 1};
+  g.in = kTypeOf<T>;
+  g.out = out;
+  g.tf32 = tf32;
+  policy.gemm(g);
+  if (out == Type::fp32) return fetched(policy, static_cast<const float*>(cd), 1);
+  T c{};
+  policy.download(&c, cd, sizeof c);
+  return {static_cast<float>(c)};
+}
+
+TEST(HostPolicy, GemmRoundsOperandsAndResultsOnly) {
+  EXPECT_EQ(product<Bf16>(256, 1, Type::fp32), std::vector<float>{257});
+  EXPECT_EQ(product<Bf16>(256, 1, Type::bf16), std::vector<float>{256});  // 257 lies between 256 and 258
+  EXPECT_EQ(product<Half>(2048, 1, Type::fp32), std::vector<float>{2049});
+  EXPECT_EQ(product<Half>(2048, 1, Type::fp16), std::vector<float>{2048});
+  EXPECT_EQ(product<Half>(2048, 32, Type::fp16), std::vector<float>{INFINITY});
+  EXPECT_EQ(product<float>(2049, 1, Type::fp32), std::vector<float>{2050});
+  EXPECT_EQ(product<float>(2049, 1, Type::fp32, true), std::vector<float>{2049});
+  EXPECT_THROW(product<Half>(1, 1, Type::bf16), Error);
+}
+
+// The host's epilogues and those that a GPU falls back to, with leading dimensions larger than the matrices.
+template <class T, class Out>
+void check_epilogues(bool transpose_a) {
+  HostPolicy policy;
+  constexpr int64_t kM = 3, kN = 4, kK = 5, kLd = 6;
+  std::vector<T> av(kLd * kLd), bv(kLd * kN);
+  for (size_t i = 0; i < av.size(); ++i) av[i] = T(static_cast<float>(i % 7) - 3.0F);
+  for (size_t i = 0; i < bv.size(); ++i) bv[i] = T(static_cast<float>(i % 5) - 2.0F);
+  const std::vector<Out> bias = {Out(0.5F), Out(-4.0F), Out(2.0F)};
+  const auto up = [&](const auto& values) {
+    const auto bytes = static_cast<int64_t>(values.size() * sizeof(values[0]));
+    void* data = policy.allocate(bytes);
+    policy.upload(data, values.data(), bytes);
+    return data;
+  };
+  // C, and behind it the sums.
+  const auto run = [&](Epilogue epilogue, bool at_once) {
+    float* sums = floats(policy, {-1, -1, -1});
+    void* c = up(std::vector<Out>(kLd * kN, Out(99.0F)));
+    Gemm g{transpose_a, false, kM, kN, kK, up(av), kLd, up(bv), kLd, c, kLd};
+    g.in = kTypeOf<T>;
+    g.out = kTypeOf<Out>;
+    g.bias = up(bias);
+    g.sums = sums;
+    g.epilogue = at_once ? epilogue : Epilogue::none;
+    policy.gemm(g);
+    g.epilogue = epilogue;
+    if (!at_once) apply_epilogue(policy, g);
+    std::vector<Out> stored(kLd * kN);
+    policy.download(stored.data(), c, static_cast<int64_t>(stored.size() * sizeof(Out)));
+    std::vector<float> all(stored.begin(), stored.end());
+    const std::vector<float> summed = fetched(policy, sums, kM);
+    all.insert(all.end(), summed.begin(), summed.end());
+    return all;
+  };
+  const std::vector<float> plain = run(Epilogue::none, true);
+  std::vector<float> expected = plain;
+  for (int64_t row = 0; row < kM; ++row) {
+    float sum = 0;
+    for (int64_t k = 0; k < kK; ++k) sum += av[static_cast<size_t>(transpose_a ? row * kLd + k : k * kLd + row)];
+    expected[static_cast<size_t>(kLd * kN + row)] = sum;
+  }
+  for (const bool at_once : {true, false}) EXPECT_EQ(run(Epilogue::sums_of_a, at_once), expected);
+  for (const Epilogue epilogue : {Epilogue::bias, Epilogue::relu_bias}) {
+    expected = plain;
+    for (size_t i = 0; i < kLd * kN; ++i) {
+      if (i % kLd >= kM) continue;
+      expected[i] += static_cast<float>(bias[i % kLd]);
+      if (epilogue == Epilogue::relu_bias) expected[i] = std::max(expected[i], 0.0F);
+    }
+    for (const bool at_once : {true, false}) EXPECT_EQ(run(epilogue, at_once), expected);
+  }
+}
+
+TEST(HostPolicy, EpiloguesAddBiasReluAndSums) {
+  for (const bool transposed : {false, true}) {
+    check_epilogues<float, float>(transposed);
+    check_epilogues<Bf16, float>(transposed);
+    check_epilogues<Half, float>(transposed);
+  }
 }
 
 }  // namespace

@@ -15,32 +15,35 @@
 namespace lepton::cuda {
 
 // One value of the input [n, height, width, channels]; augment: [n] or nullptr; mean, std: [channels].
+template <class T>
 struct Gather {
   kernels::InputPixel<float> pixel;
+  Places places;
   const uint8_t* images;
   const Augment* augment;
   const float *mean, *std;
-  float* x;
+  T* x;
 
   LEPTON_HD void operator()(int64_t i) const {
-    const Place at = place_of(i, pixel.height, pixel.width, pixel.channels);
+    const Place at = places(i);
     const uint8_t* image = images + at.sample * pixel.height * pixel.width * pixel.channels;
     const Augment a = augment == nullptr ? Augment{} : augment[at.sample];
-    x[i] = pixel(image, a, at.y, at.x, at.channel, mean[at.channel], std[at.channel]);
+    x[i] = T(pixel(image, a, at.y, at.x, at.channel, mean[at.channel], std[at.channel]));
   }
 };
 
+template <class T>
 struct NormalizeRows {
   int64_t channels;
   const float *rows, *mean, *std;
-  float* x;
+  T* x;
 
   LEPTON_HD void operator()(int64_t i) const {
-    x[i] = kernels::normalized(rows[i], mean[i % channels], std[i % channels]);
+    x[i] = T(kernels::normalized(rows[i], mean[i % channels], std[i % channels]));
   }
 };
 
-template <class P>
+template <class P, class T>
 class Input {
  public:
   Input(P& policy, const Shape& sample, const EngineOptions& options) : shape_(sample) {
@@ -56,19 +59,20 @@ class Input {
   int64_t bytes() const { return staged_.bytes() + augment_.bytes() + mean_.bytes() + std_.bytes(); }
 
   // x [n, sample shape] = the batch.
-  void run(P& policy, const Batch& batch, float* x) {
+  void run(P& policy, const Batch& batch, T* x) {
     check(batch);
     const int64_t count = batch.n * shape_.elements();
     const auto *mean = mean_.template as<float>(), *std = std_.template as<float>();
     if (batch.images.empty()) {
       upload(policy, staged_, batch.rows);
-      return policy.launch(count, NormalizeRows{channels_, staged_.template as<float>(), mean, std, x});
+      return policy.launch(count, NormalizeRows<T>{channels_, staged_.template as<float>(), mean, std, x});
     }
     upload(policy, staged_, batch.images);
     if (!batch.augment.empty()) upload(policy, augment_, batch.augment);
     const kernels::InputPixel<float> pixel{shape_.elements() / channels_ / width_, width_, channels_};
     const Augment* augment = batch.augment.empty() ? nullptr : augment_.template as<Augment>();
-    policy.launch(count, Gather{pixel, staged_.template as<uint8_t>(), augment, mean, std, x});
+    policy.launch(count, Gather<T>{pixel, Places(pixel.height, pixel.width, channels_), staged_.template as<uint8_t>(),
+                                   augment, mean, std, x});
   }
 
  private:
@@ -97,8 +101,8 @@ class Input {
     }
   }
 
-  template <class T>
-  static void upload(P& policy, const Memory<P>& to, std::span<const T> from) {
+  template <class V>
+  static void upload(P& policy, const Memory<P>& to, std::span<const V> from) {
     policy.upload(to.template as<void>(), from.data(), static_cast<int64_t>(from.size_bytes()));
   }
 

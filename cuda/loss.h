@@ -34,6 +34,7 @@ struct SampleLoss {
 };
 
 // One logit each.
+template <class T>
 struct LossGradient {
   kernels::CrossEntropy<float> entropy;
   const float* logits;
@@ -41,13 +42,20 @@ struct LossGradient {
   const float* weights;
   const Sample* samples;
   float factor;
-  float* gradient;
+  T* gradient;
 
   LEPTON_HD void operator()(int64_t i) const {
     const int64_t s = i / entropy.classes;
     const float weight = weights == nullptr ? 1.0F : weights[s];
-    gradient[i] = entropy.gradient(logits[i], samples[s].log_total, i % entropy.classes, labels[s], weight * factor);
+    gradient[i] = T(entropy.gradient(logits[i], samples[s].log_total, i % entropy.classes, labels[s], weight * factor));
   }
+};
+
+template <class T>
+struct Widen {
+  const T* from;
+  float* to;
+  LEPTON_HD void operator()(int64_t i) const { to[i] = static_cast<float>(from[i]); }
 };
 
 // Columns 0 and 1: loss and correct.
@@ -66,19 +74,22 @@ inline double label_weight(const Batch& batch) {
   return total;
 }
 
-template <class P>
+template <class P, class T>
 class Loss {
  public:
   Loss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
     labels_ = memory_of<int32_t>(policy, batch);
     weights_ = memory_of<float>(policy, batch);
     samples_ = memory_of<Sample>(policy, batch);
+    wide_ = memory_of<float>(policy, batch * classes);
     sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
-  int64_t bytes() const { return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes(); }
+  int64_t bytes() const {
+    return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes() + wide_.bytes();
+  }
 
   // Sets the gradient [n, classes], `factor` being a weight of 1's share. sums() then are {weighted loss, correct}.
-  void run(P& policy, const Batch& batch, const float* logits, float smoothing, double factor, float* gradient) {
+  void run(P& policy, const Batch& batch, const T* stored, float smoothing, double factor, T* gradient) {
     for (const int32_t label : batch.labels) {
       if (label >= classes_) fail(Exit::mismatch, "cuda: label {} in a network of {} classes", label, classes_);
     }
@@ -87,10 +98,12 @@ class Loss {
     float* weights = batch.weights.empty() ? nullptr : weights_.template as<float>();
     policy.upload(labels, batch.labels.data(), static_cast<int64_t>(batch.labels.size_bytes()));
     if (weights != nullptr) policy.upload(weights, batch.weights.data(), batch.n * static_cast<int64_t>(sizeof(float)));
+    auto* logits = wide_.template as<float>();
+    policy.launch(batch.n * classes_, Widen<T>{stored, logits});
     const kernels::CrossEntropy<float> entropy{classes_, smoothing};
     policy.launch(batch.n, SampleLoss{entropy, logits, labels, weights, samples});
     policy.launch(batch.n * classes_,
-                  LossGradient{entropy, logits, labels, weights, samples, static_cast<float>(factor), gradient});
+                  LossGradient<T>{entropy, logits, labels, weights, samples, static_cast<float>(factor), gradient});
     result_ = column_sums(policy, batch.n, 2, SampleTerm{samples}, sums_.template as<double>());
   }
 
@@ -102,7 +115,7 @@ class Loss {
 
  private:
   int64_t classes_;
-  Memory<P> labels_, weights_, samples_, sums_;
+  Memory<P> labels_, weights_, samples_, sums_, wide_;
   const double* result_ = nullptr;  // within sums_
 };
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cuda/fusion.h"
 #include "cuda/norm.h"
 #include "cuda/op.h"
 #include "cuda/parameters.h"
@@ -14,43 +15,71 @@
 
 namespace lepton::cuda {
 
-// nullptr for the input.
-template <class P>
-std::unique_ptr<Op<P>> lower(P& policy, const Graph& graph, NodeId id, const EngineOptions& options,
-                             const Parameters<P>& parameters) {
+template <class P, class T>
+std::unique_ptr<Op<P, T>> lower_norm(P& policy, const Graph& graph, NodeId id, const EngineOptions& options,
+                                     const Parameters<P>& parameters, NodeId activation) {
   const Node& node = graph.nodes[static_cast<size_t>(id)];
-  if (node.kind == LayerKind::input) return nullptr;
+  const auto with = [&]<class A>(A) -> std::unique_ptr<Op<P, T>> {
+    return std::make_unique<NormOp<P, T, A>>(policy, node, id, parameters, options.batch, options.training);
+  };
+  if (activation == Fusion::kNone) return with(Identity{});
+  switch (graph.nodes[static_cast<size_t>(activation)].kind) {
+    case LayerKind::relu:
+      return with(kernels::Relu<float>{});
+    case LayerKind::gelu:
+      return with(kernels::Gelu<float>{});
+    case LayerKind::silu:
+      return with(kernels::Silu<float>{});
+    default:
+      fail(Exit::bug, "cuda: no norm with {}", graph.nodes[static_cast<size_t>(activation)].name);
+  }
+}
+
+inline Shape cropped_input(const Shape& in, Fusion::Extent extent) {
+  return extent.height > 0 ? Shape{extent.height, extent.width, in[2]} : in;
+}
+
+// nullptr for the input, and for an activation computed with another layer.
+template <class P, class T>
+std::unique_ptr<Op<P, T>> lower(P& policy, const Graph& graph, NodeId id, const EngineOptions& options,
+                                const Parameters<P>& parameters, const Stored<P, T>& stored, const Fusion& fusion) {
+  const Node& node = graph.nodes[static_cast<size_t>(id)];
+  if (node.kind == LayerKind::input || fusion.done_with_another(id)) return nullptr;
+  const NodeId activation = fusion.activation_of(id);
   const Shape& in = graph.nodes[static_cast<size_t>(node.inputs[0])].shape;
   const int64_t elements = node.shape.elements();
   switch (node.kind) {
     case LayerKind::input:
       break;
     case LayerKind::conv:
-      return std::make_unique<ProductOp<P>>(conv_shape(node, in), id, parameters, options.batch);
+      return std::make_unique<ProductOp<P, T>>(conv_shape(node, in), fusion.cropped(id), id, parameters, stored,
+                                               options, activation != Fusion::kNone);
     case LayerKind::dense:
-      return std::make_unique<ProductOp<P>>(dense_shape(in.elements(), elements), id, parameters, options.batch);
+      return std::make_unique<ProductOp<P, T>>(dense_shape(in.elements(), elements), Fusion::Extent{}, id, parameters,
+                                               stored, options, activation != Fusion::kNone);
     case LayerKind::maxpool:
     case LayerKind::globalmax:
-      return std::make_unique<MaxPoolOp<P>>(policy, node, in, options.batch, options.training);
+      return std::make_unique<MaxPoolOp<P, T>>(policy, node, cropped_input(in, fusion.cropped(id)), options.batch,
+                                               options.training);
     case LayerKind::avgpool:
     case LayerKind::globalavg:
-      return std::make_unique<AvgPoolOp<P>>(node, in);
+      return std::make_unique<AvgPoolOp<P, T>>(node, in);
     case LayerKind::batchnorm:
-      return std::make_unique<NormOp<P>>(policy, node, id, parameters, options.batch, options.training);
+      return lower_norm<P, T>(policy, graph, id, options, parameters, activation);
     case LayerKind::relu:
-      return std::make_unique<ActivationOp<P, kernels::Relu<float>>>(elements);
+      return std::make_unique<ActivationOp<P, T, kernels::Relu<float>>>(elements);
     case LayerKind::gelu:
-      return std::make_unique<ActivationOp<P, kernels::Gelu<float>>>(elements);
+      return std::make_unique<ActivationOp<P, T, kernels::Gelu<float>>>(elements);
     case LayerKind::silu:
-      return std::make_unique<ActivationOp<P, kernels::Silu<float>>>(elements);
+      return std::make_unique<ActivationOp<P, T, kernels::Silu<float>>>(elements);
     case LayerKind::dropout:
-      return std::make_unique<DropoutOp<P>>(elements, id, node.attributes.rate, options.seed);
+      return std::make_unique<DropoutOp<P, T>>(elements, id, node.attributes.rate, options.seed);
     case LayerKind::add:
-      return std::make_unique<AddOp<P>>(elements);
+      return std::make_unique<AddOp<P, T>>(elements);
     case LayerKind::flatten:
-      return std::make_unique<ScaleOp<P>>(elements, 1.0F);
+      return std::make_unique<ScaleOp<P, T>>(elements, 1.0F);
     case LayerKind::scale:
-      return std::make_unique<ScaleOp<P>>(elements, node.attributes.factor);
+      return std::make_unique<ScaleOp<P, T>>(elements, node.attributes.factor);
     case LayerKind::embed:
     case LayerKind::dwconv:
     case LayerKind::concat:

@@ -1,6 +1,5 @@
 // What lepton-cuda.so shows to the program that opens it.
-#include "cuda/cuda_engine.h"
-#include "cuda/device_policy.h"
+#include "cuda/device_engines.h"
 #include "engine/cuda_module.h"
 
 namespace lepton::cuda {
@@ -34,7 +33,7 @@ std::vector<DeviceInfo> devices() {
 std::unique_ptr<Engine> compile(const Graph& graph, int card, const EngineOptions& options) {
   const int count = cards();
   if (card >= count) fail(Exit::device, "cuda: no card {}; the last one is {}", card, count - 1);
-  return std::make_unique<CudaEngine<DevicePolicy>>(std::make_unique<DevicePolicy>(card), graph, options);
+  return make_engine(std::make_unique<DevicePolicy>(card), graph, options);
 }
 
 constexpr CudaModule kModule{kCudaModuleBuild, devices, compile};

@@ -1,8 +1,11 @@
 #pragma once
 // Batch normalisation over rows [n * pixels, channels].
 #include <cstdint>
+#include <string>
+#include <type_traits>
 
 #include "base/hd.h"
+#include "cuda/divisor.h"
 #include "cuda/memory.h"
 #include "cuda/op.h"
 #include "cuda/parameters.h"
@@ -15,61 +18,94 @@ namespace lepton::cuda {
 
 // What normalises a channel: [channels] each.
 struct Statistics {
-  const float *mean, *variance, *gamma, *beta;
-  float epsilon;
+  const float *mean, *inverse, *gamma,
+      *beta;  // inverse = 1 / sqrt(variance + epsilon)
 
-  LEPTON_HD kernels::BatchNorm<float> of(int64_t c) const {
-    return {mean[c], kernels::inverse_deviation(variance[c], epsilon), gamma[c], beta[c]};
-  }
+  LEPTON_HD kernels::BatchNorm<float> of(int64_t c) const { return {mean[c], inverse[c], gamma[c], beta[c]}; }
 };
 
-// Terms of column_sums.
-struct SquaredDeviation {
-  const float *x, *mean;
+// No activation.
+struct Identity {
+  LEPTON_HD float value(float x) const { return x; }
+  LEPTON_HD float slope(float) const { return 1; }
+};
+
+// Terms of column_sums: x and its square.
+template <class T>
+struct Moments {
+  const T* x;
   int64_t columns;
-  LEPTON_HD double operator()(int64_t row, int64_t c) const {
-    const double d = static_cast<double>(x[row * columns + c]) - static_cast<double>(mean[c]);
-    return d * d;
+  LEPTON_HD Two operator()(int64_t row, int64_t c) const {
+    const auto v = static_cast<double>(static_cast<float>(x[row * columns + c]));
+    return {v, v * v};
   }
 };
 
-struct NormProduct {
+// dy of the normalised value, through the activation A; and that times the normalised value.
+template <class T, class A>
+struct NormProducts {
   Statistics statistics;
-  const float *x, *dy;
+  const T *x, *dy;
   int64_t columns;
-  LEPTON_HD double operator()(int64_t row, int64_t c) const {
+  LEPTON_HD Two operator()(int64_t row, int64_t c) const {
     const int64_t i = row * columns + c;
-    return static_cast<double>(dy[i]) * static_cast<double>(statistics.of(c).normalized(x[i]));
+    const kernels::BatchNorm<float> norm = statistics.of(c);
+    const float d = dy[i] * A{}.slope(norm.value(x[i]));
+    return {static_cast<double>(d), static_cast<double>(d) * static_cast<double>(norm.normalized(x[i]))};
   }
 };
 
-struct MeanOf {
-  const double* sums;
+// Mean and variance of a batch. In double the difference of squares keeps seven digits up to a mean of 10^4 deviations.
+struct Measure {
+  const Two* sums;
   int64_t count;
-  float* mean;
-  LEPTON_HD void operator()(int64_t c) const { mean[c] = static_cast<float>(sums[c] / static_cast<double>(count)); }
+  float *mean, *variance;
+  LEPTON_HD void operator()(int64_t c) const {
+    const double m = sums[c].a / static_cast<double>(count), v = sums[c].b / static_cast<double>(count) - m * m;
+    mean[c] = static_cast<float>(m);
+    variance[c] = static_cast<float>(v > 0 ? v : 0);
+  }
 };
 
+struct Inverse {
+  const float* variance;
+  float epsilon;
+  float* inverse;
+  LEPTON_HD void operator()(int64_t c) const { inverse[c] = kernels::inverse_deviation(variance[c], epsilon); }
+};
+
+struct SplitTwo {
+  const Two* sums;
+  float *a, *b;  // nullptr: not wanted
+  LEPTON_HD void operator()(int64_t c) const {
+    if (a != nullptr) a[c] = static_cast<float>(sums[c].a);
+    if (b != nullptr) b[c] = static_cast<float>(sums[c].b);
+  }
+};
+
+template <class T, class A>
 struct Normalize {
   Statistics statistics;
-  int64_t channels;
-  const float* x;
-  float* y;
-  LEPTON_HD void operator()(int64_t i) const { y[i] = statistics.of(i % channels).value(x[i]); }
+  Divisor channels;
+  const T* x;
+  T* y;
+  LEPTON_HD void operator()(int64_t i) const { y[i] = T(A{}.value(statistics.of(channels(i).remainder).value(x[i]))); }
 };
 
+template <class T, class A>
 struct NormalizeBack {
   Statistics statistics;
-  int64_t channels;
-  const double *sum, *product;
+  Divisor channels;
+  const Two* sums;  // of NormProducts
   float count;
-  const float *x, *dy;
-  float* dx;
+  const T *x, *dy;
+  T* dx;
   bool add;
   LEPTON_HD void operator()(int64_t i) const {
-    const int64_t c = i % channels;
-    put(dx[i], add,
-        statistics.of(c).gradient(x[i], dy[i], static_cast<float>(sum[c]), static_cast<float>(product[c]), count));
+    const int64_t c = channels(i).remainder;
+    const kernels::BatchNorm<float> norm = statistics.of(c);
+    const float d = dy[i] * A{}.slope(norm.value(x[i]));
+    put(dx[i], add, norm.gradient(x[i], d, static_cast<float>(sums[c].a), static_cast<float>(sums[c].b), count));
   }
 };
 
@@ -84,8 +120,9 @@ struct UpdateRunning {
   }
 };
 
-template <class P>
-class NormOp : public Op<P> {
+// With the activation A that follows it (fusion.h), or Identity.
+template <class P, class T, class A>
+class NormOp : public Op<P, T> {
  public:
   NormOp(P& policy, const Node& node, NodeId id, const Parameters<P>& parameters, int64_t batch, bool training)
       : attributes_(node.attributes),
@@ -95,29 +132,35 @@ class NormOp : public Op<P> {
         gamma_(parameters.find(id, Role::gamma)),
         beta_(parameters.find(id, Role::beta)),
         mean_(parameters.find(id, Role::mean).value),
-        variance_(parameters.find(id, Role::variance).value) {
-    if (training) fresh_ = memory_of<float>(policy, 2 * channels_);
-  }
-  int64_t kept_bytes() const override { return fresh_.bytes(); }
-  int64_t work_bytes() const override { return 2 * room_ * static_cast<int64_t>(sizeof(double)); }
+        variance_(parameters.find(id, Role::variance).value),
+        kept_(memory_of<float>(policy, 3 * channels_)) {}
+  int64_t kept_bytes() const override { return kept_.bytes(); }
+  int64_t work_bytes() const override { return room_ * static_cast<int64_t>(sizeof(Two)); }
 
-  void forward(P& policy, const Pass& pass, const Buffers& b) override {
-    if (pass.training) measure(policy, pass, b);
-    policy.launch(pass.n * pixels_ * channels_, Normalize{statistics(pass.training), channels_, b.x[0], b.y});
+  void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
+    if (pass.training) {
+      const int64_t rows = pass.n * pixels_;
+      const Two* sums = column_sums(policy, rows, channels_, Moments<T>{b.x[0], channels_}, static_cast<Two*>(b.work));
+      policy.launch(channels_, Measure{sums, rows, fresh_mean(), fresh_variance()});
+    }
+    const float* variance = pass.training ? fresh_variance() : variance_;
+    policy.launch(channels_, Inverse{variance, attributes_.epsilon, inverse()});
+    if (pass.activate) {
+      normalize<A>(policy, pass, b);
+    } else {
+      normalize<Identity>(policy, pass, b);
+    }
   }
 
-  void backward(P& policy, const Pass& pass, const Buffers& b) override {
+  void backward(P& policy, const Pass& pass, const Buffers<T>& b) override {
     const int64_t rows = pass.n * pixels_;
     const Statistics s = statistics(true);
-    auto* room = static_cast<double*>(b.work);
-    const double* sum = column_sums(policy, rows, channels_, Element{b.dy, channels_}, room);
-    const NormProduct term{s, b.x[0], b.dy, channels_};
-    const double* product = column_sums(policy, rows, channels_, term, room + room_);
-    if (gamma_.gradient != nullptr) policy.launch(channels_, Narrow{product, gamma_.gradient});
-    if (beta_.gradient != nullptr) policy.launch(channels_, Narrow{sum, beta_.gradient});
+    const NormProducts<T, A> term{s, b.x[0], b.dy, channels_};
+    const Two* sums = column_sums(policy, rows, channels_, term, static_cast<Two*>(b.work));
+    policy.launch(channels_, SplitTwo{sums, beta_.gradient, gamma_.gradient});
     if (b.dx[0] == nullptr) return;
-    policy.launch(rows * channels_,
-                  NormalizeBack{s, channels_, sum, product, static_cast<float>(rows), b.x[0], b.dy, b.dx[0], b.add[0]});
+    policy.launch(rows * channels_, NormalizeBack<T, A>{s, Divisor(channels_), sums, static_cast<float>(rows), b.x[0],
+                                                        b.dy, b.dx[0], b.add[0]});
   }
 
   void commit(P& policy, const Pass& pass) override {
@@ -125,31 +168,29 @@ class NormOp : public Op<P> {
                   UpdateRunning{mean_, variance_, fresh_mean(), fresh_variance(), attributes_.keep, pass.n * pixels_});
   }
 
- private:
-  float* fresh_mean() const { return fresh_.template as<float>(); }
-  float* fresh_variance() const { return fresh_mean() + channels_; }
+  std::string describe() const override { return std::is_same_v<A, Identity> ? "" : "with its activation"; }
 
-  void measure(P& policy, const Pass& pass, const Buffers& b) {
-    const int64_t rows = pass.n * pixels_;
-    auto* room = static_cast<double*>(b.work);
-    const double* sums = column_sums(policy, rows, channels_, Element{b.x[0], channels_}, room);
-    policy.launch(channels_, MeanOf{sums, rows, fresh_mean()});
-    const double* squares =
-        column_sums(policy, rows, channels_, SquaredDeviation{b.x[0], fresh_mean(), channels_}, room);
-    policy.launch(channels_, MeanOf{squares, rows, fresh_variance()});
+ private:
+  float* fresh_mean() const { return kept_.template as<float>(); }
+  float* fresh_variance() const { return fresh_mean() + channels_; }
+  float* inverse() const { return fresh_variance() + channels_; }
+
+  template <class With>
+  void normalize(P& policy, const Pass& pass, const Buffers<T>& b) {
+    policy.launch(pass.n * pixels_ * channels_,
+                  Normalize<T, With>{statistics(pass.training), Divisor(channels_), b.x[0], b.y});
   }
 
   Statistics statistics(bool fresh) const {
-    return {fresh ? fresh_mean() : mean_, fresh ? fresh_variance() : variance_, gamma_.value, beta_.value,
-            attributes_.epsilon};
+    return {fresh ? fresh_mean() : mean_, inverse(), gamma_.value, beta_.value};
   }
 
   Attributes attributes_;
   int64_t channels_, pixels_;
-  int64_t room_;  // doubles of one column_sums
+  int64_t room_;  // Twos of column_sums
   Parameters<P>::Place gamma_, beta_;
   float *mean_, *variance_;  // running
-  Memory<P> fresh_;          // mean and variance of the latest training batch
+  Memory<P> kept_;           // mean and variance of the latest training batch; inverse deviation of the latest pass
 };
 
 }  // namespace lepton::cuda

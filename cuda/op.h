@@ -9,20 +9,23 @@ namespace lepton::cuda {
 struct Pass {
   int64_t n = 0;          // samples
   bool training = false;  // batch statistics and dropout
+  bool activate = true;   // with the activation that is computed with the layer (fusion.h)
+  bool crop = true;       // without what a pool leaves out (fusion.h)
   int64_t step = 0;       // names dropout's random numbers
 };
 
-// Values [n, sample shape] in N H W C order and their gradients.
+// Values [n, sample shape] in N H W C order and their gradients, stored as T.
+template <class T>
 struct Buffers {
-  std::array<const float*, 2> x{};  // inputs
-  float* y = nullptr;
-  const float* dy = nullptr;
-  std::array<float*, 2> dx{};  // nullptr: not wanted
-  std::array<bool, 2> add{};   // dx holds another reader's share already
-  void* work = nullptr;        // work_bytes() of room, 256-byte aligned, shared by all ops
+  std::array<const T*, 2> x{};  // inputs
+  T* y = nullptr;
+  T* dy = nullptr;            // nobody reads it after the op
+  std::array<T*, 2> dx{};     // nullptr: not wanted
+  std::array<bool, 2> add{};  // dx holds another reader's share already
+  void* work = nullptr;       // work_bytes() of room, 256-byte aligned, shared by all ops
 };
 
-template <class P>
+template <class P, class T>
 class Op {
  public:
   Op() = default;
@@ -32,8 +35,9 @@ class Op {
 
   virtual int64_t work_bytes() const { return 0; }
   virtual int64_t kept_bytes() const { return 0; }  // held by the op itself
-  virtual void forward(P& policy, const Pass& pass, const Buffers& b) = 0;
-  virtual void backward(P& policy, const Pass& pass, const Buffers& b) = 0;  // sets gradients of parameters
+  virtual void forward(P& policy, const Pass& pass, const Buffers<T>& b) = 0;
+  virtual void backward(P& policy, const Pass& pass,
+                        const Buffers<T>& b) = 0;  // sets gradients of parameters
   // After a step that was finite.
   virtual void commit(P&, const Pass&) {}
   virtual std::string describe() const { return {}; }

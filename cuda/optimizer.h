@@ -72,10 +72,11 @@ struct Average {
 template <class P>
 class Optimizer {
  public:
-  Optimizer(P& policy, const OptimizerSpec& spec, Parameters<P>& parameters)
+  Optimizer(P& policy, const OptimizerSpec& spec, Parameters<P>& parameters, bool tf32)
       : policy_(policy),
         spec_(spec),
         parameters_(parameters),
+        tf32_(tf32),
         sums_(memory_of<double>(policy, whole_sum_room(parameters.trained) + 1)),
         square_(sums_.template as<double>() + whole_sum_room(parameters.trained)) {
     const bool adamw = spec.kind == OptimizerKind::adamw;
@@ -90,10 +91,12 @@ class Optimizer {
     work_ = memory_of<float>(policy, work);
   }
 
+  // To be called once all gradients are there, for gradient_norm().
+  void measure_gradient() { whole_square(parameters_.gradients.template as<float>(), parameters_.trained); }
+
   // 2-norm of the gradient over all trained parameters; not finite if any value is not.
-  double gradient_norm() {
+  double gradient_norm() const {
     double square = 0;
-    whole_square(parameters_.gradients.template as<float>(), parameters_.trained);
     policy_.download(&square, square_, sizeof(square));
     return std::sqrt(square);
   }
@@ -191,9 +194,11 @@ class Optimizer {
     const bool left = rows <= columns;  // A = X X^T, else X^T X
     float *next = x + slot.size(), *a = next + slot.size(), *b = a + s * s;
     Gemm square{!left, left, s, s, left ? columns : rows, x, rows, x, rows, a, s};
+    square.tf32 = tf32_;
     policy_.gemm(square);
     policy_.launch(s * s, CopyFloat{a, b});
     Gemm fourth{false, false, s, s, s, a, s, a, s, b, s, static_cast<float>(Steps::kC), static_cast<float>(Steps::kB)};
+    fourth.tf32 = tf32_;
     policy_.gemm(fourth);
     policy_.launch(slot.size(), CopyFloat{x, next});
     Gemm last{false,
@@ -209,6 +214,7 @@ class Optimizer {
               rows,
               1,
               static_cast<float>(Steps::kA)};
+    last.tf32 = tf32_;
     policy_.gemm(last);
     policy_.launch(slot.size(), CopyFloat{next, x});
   }
@@ -234,6 +240,7 @@ class Optimizer {
   P& policy_;
   OptimizerSpec spec_;
   Parameters<P>& parameters_;
+  bool tf32_;  // Muon's products may be in TF32
   std::vector<State> states_;
   Memory<P> average_, work_, sums_;
   double* square_;  // result of whole_square, behind the room in sums_

@@ -3,10 +3,12 @@
 // gradients and optimiser state cover just a prefix.
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/error.h"
 #include "base/tensor.h"
+#include "cuda/element.h"
 #include "cuda/memory.h"
 #include "net/graph.h"
 
@@ -17,6 +19,13 @@ struct Slot {
   Parameter parameter;
   int64_t offset = 0;  // into each flat buffer
   int64_t size() const { return parameter.shape.elements(); }
+};
+
+template <class T>
+struct Convert {
+  const float* from;
+  T* to;
+  LEPTON_HD void operator()(int64_t i) const { to[i] = T(from[i]); }
 };
 
 template <class P>
@@ -76,6 +85,35 @@ class Parameters {
   }
 
   P& policy_;
+};
+
+// All parameters as values are stored, for matrix products; with float they are the parameters themselves.
+template <class P, class T>
+class Stored {
+ public:
+  Stored(P& policy, const Parameters<P>& parameters)
+      : policy_(policy), parameters_(parameters), copy_(memory_of<T>(policy, kCopies ? parameters.total : 0)) {}
+  const T* of(const float* value) const {
+    if constexpr (kCopies) {
+      return copy_.template as<T>() + (value - parameters_.values.template as<float>());
+    } else {
+      return value;
+    }
+  }
+  // After every change of the parameters.
+  void refresh() {
+    if constexpr (kCopies) {
+      const auto* values = parameters_.values.template as<float>();
+      policy_.launch(parameters_.total, Convert<T>{values, copy_.template as<T>()});
+    }
+  }
+  int64_t bytes() const { return copy_.bytes(); }
+
+ private:
+  static constexpr bool kCopies = !std::is_same_v<T, float>;
+  P& policy_;
+  const Parameters<P>& parameters_;
+  Memory<P> copy_;
 };
 
 // One tensor out of a flat buffer on the host.

@@ -12,57 +12,73 @@
 
 namespace lepton::cuda {
 
-LEPTON_HD void put(float& to, bool add, float value) { to = add ? to + value : value; }
+template <class T>
+LEPTON_HD void put(T& to, bool add, float value) {
+  to = T(add ? static_cast<float>(to) + value : value);
+}
 
-template <class A>
+template <class T, class A>
 struct Activate {
-  const float* x;
-  float* y;
-  LEPTON_HD void operator()(int64_t i) const { y[i] = A{}.value(x[i]); }
+  const T* x;
+  T* y;
+  LEPTON_HD void operator()(int64_t i) const { y[i] = T(A{}.value(x[i])); }
 };
 
-template <class A>
+template <class T, class A>
 struct ActivateBack {
-  const float *x, *dy;
-  float* dx;
+  const T *x, *dy;
+  T* dx;
   bool add;
   LEPTON_HD void operator()(int64_t i) const { put(dx[i], add, dy[i] * A{}.slope(x[i])); }
 };
 
+template <class T>
 struct Add {
-  const float *a, *b;
-  float* y;
-  LEPTON_HD void operator()(int64_t i) const { y[i] = a[i] + b[i]; }
+  const T *a, *b;
+  T* y;
+  LEPTON_HD void operator()(int64_t i) const { y[i] = T(static_cast<float>(a[i]) + static_cast<float>(b[i])); }
 };
 
+template <class T>
 struct Scaled {
-  const float* x;
-  float* y;
+  const T* x;
+  T* y;
   float factor;
   bool add;
   LEPTON_HD void operator()(int64_t i) const { put(y[i], add, x[i] * factor); }
 };
 
+template <class T>
 struct Drop {
   kernels::Dropout dropout;
-  const float* x;
-  float* y;
+  const T* x;
+  T* y;
   bool add;
   LEPTON_HD void operator()(int64_t i) const { put(y[i], add, x[i] * dropout(static_cast<uint64_t>(i))); }
 };
 
-struct AddBias {
-  const float* bias;
-  int64_t channels;
-  float* y;
-  LEPTON_HD void operator()(int64_t i) const { y[i] += bias[i % channels]; }
+template <class T>
+struct ReluInPlace {
+  T* y;
+  LEPTON_HD void operator()(int64_t i) const { y[i] = T(kernels::Relu<float>{}.value(y[i])); }
+};
+
+// dy of a relu becomes that of its input; y > 0 says where the input was.
+template <class T>
+struct MaskByResult {
+  const T* y;
+  T* dy;
+  LEPTON_HD void operator()(int64_t i) const { dy[i] = T(dy[i] * kernels::Relu<float>{}.slope(y[i])); }
 };
 
 // Term of column_sums: x [rows, columns].
+template <class T>
 struct Element {
-  const float* x;
+  const T* x;
   int64_t columns;
-  LEPTON_HD double operator()(int64_t row, int64_t column) const { return x[row * columns + column]; }
+  LEPTON_HD double operator()(int64_t row, int64_t column) const {
+    return static_cast<double>(static_cast<float>(x[row * columns + column]));
+  }
 };
 
 struct Narrow {
@@ -72,21 +88,21 @@ struct Narrow {
 };
 
 // dbias[channels] = sums of dy [rows, channels]; `work` holds sums_room(rows, channels) doubles.
-template <class P>
-void bias_gradient(P& policy, int64_t rows, int64_t channels, const float* dy, float* dbias, void* work) {
-  const double* sums = column_sums(policy, rows, channels, Element{dy, channels}, static_cast<double*>(work));
+template <class P, class T>
+void bias_gradient(P& policy, int64_t rows, int64_t channels, const T* dy, float* dbias, void* work) {
+  const double* sums = column_sums(policy, rows, channels, Element<T>{dy, channels}, static_cast<double*>(work));
   policy.launch(channels, Narrow{sums, dbias});
 }
 
-template <class P, class A>
-class ActivationOp : public Op<P> {
+template <class P, class T, class A>
+class ActivationOp : public Op<P, T> {
  public:
   explicit ActivationOp(int64_t elements) : elements_(elements) {}
-  void forward(P& policy, const Pass& pass, const Buffers& b) override {
-    policy.launch(pass.n * elements_, Activate<A>{b.x[0], b.y});
+  void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
+    policy.launch(pass.n * elements_, Activate<T, A>{b.x[0], b.y});
   }
-  void backward(P& policy, const Pass& pass, const Buffers& b) override {
-    if (b.dx[0] != nullptr) policy.launch(pass.n * elements_, ActivateBack<A>{b.x[0], b.dy, b.dx[0], b.add[0]});
+  void backward(P& policy, const Pass& pass, const Buffers<T>& b) override {
+    if (b.dx[0] != nullptr) policy.launch(pass.n * elements_, ActivateBack<T, A>{b.x[0], b.dy, b.dx[0], b.add[0]});
   }
 
  private:
@@ -94,15 +110,15 @@ class ActivationOp : public Op<P> {
 };
 
 // scale; flatten is a scale by 1.
-template <class P>
-class ScaleOp : public Op<P> {
+template <class P, class T>
+class ScaleOp : public Op<P, T> {
  public:
   ScaleOp(int64_t elements, float factor) : elements_(elements), factor_(factor) {}
-  void forward(P& policy, const Pass& pass, const Buffers& b) override {
-    policy.launch(pass.n * elements_, Scaled{b.x[0], b.y, factor_, false});
+  void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
+    policy.launch(pass.n * elements_, Scaled<T>{b.x[0], b.y, factor_, false});
   }
-  void backward(P& policy, const Pass& pass, const Buffers& b) override {
-    if (b.dx[0] != nullptr) policy.launch(pass.n * elements_, Scaled{b.dy, b.dx[0], factor_, b.add[0]});
+  void backward(P& policy, const Pass& pass, const Buffers<T>& b) override {
+    if (b.dx[0] != nullptr) policy.launch(pass.n * elements_, Scaled<T>{b.dy, b.dx[0], factor_, b.add[0]});
   }
 
  private:
@@ -110,16 +126,16 @@ class ScaleOp : public Op<P> {
   float factor_;
 };
 
-template <class P>
-class AddOp : public Op<P> {
+template <class P, class T>
+class AddOp : public Op<P, T> {
  public:
   explicit AddOp(int64_t elements) : elements_(elements) {}
-  void forward(P& policy, const Pass& pass, const Buffers& b) override {
-    policy.launch(pass.n * elements_, Add{b.x[0], b.x[1], b.y});
+  void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
+    policy.launch(pass.n * elements_, Add<T>{b.x[0], b.x[1], b.y});
   }
-  void backward(P& policy, const Pass& pass, const Buffers& b) override {
+  void backward(P& policy, const Pass& pass, const Buffers<T>& b) override {
     for (size_t i = 0; i < 2; ++i) {
-      if (b.dx[i] != nullptr) policy.launch(pass.n * elements_, Scaled{b.dy, b.dx[i], 1, b.add[i]});
+      if (b.dx[i] != nullptr) policy.launch(pass.n * elements_, Scaled<T>{b.dy, b.dx[i], 1, b.add[i]});
     }
   }
 
@@ -127,17 +143,17 @@ class AddOp : public Op<P> {
   int64_t elements_;
 };
 
-template <class P>
-class DropoutOp : public Op<P> {
+template <class P, class T>
+class DropoutOp : public Op<P, T> {
  public:
   DropoutOp(int64_t elements, NodeId node, float rate, uint64_t seed)
       : elements_(elements), dropout_{seed, 0, node, rate} {}
-  void forward(P& policy, const Pass& pass, const Buffers& b) override {
-    if (!pass.training) return policy.launch(pass.n * elements_, Scaled{b.x[0], b.y, 1, false});
-    policy.launch(pass.n * elements_, Drop{at(pass.step), b.x[0], b.y, false});
+  void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
+    if (!pass.training) return policy.launch(pass.n * elements_, Scaled<T>{b.x[0], b.y, 1, false});
+    policy.launch(pass.n * elements_, Drop<T>{at(pass.step), b.x[0], b.y, false});
   }
-  void backward(P& policy, const Pass& pass, const Buffers& b) override {
-    if (b.dx[0] != nullptr) policy.launch(pass.n * elements_, Drop{at(pass.step), b.dy, b.dx[0], b.add[0]});
+  void backward(P& policy, const Pass& pass, const Buffers<T>& b) override {
+    if (b.dx[0] != nullptr) policy.launch(pass.n * elements_, Drop<T>{at(pass.step), b.dy, b.dx[0], b.add[0]});
   }
 
  private:

@@ -12,21 +12,36 @@
 // Calls take effect in the order they are made.
 #include <cstdint>
 
+#include "cuda/element.h"
+
 namespace lepton::cuda {
 
-// C = alpha op(A) op(B) + beta C in fp32, as cuBLAS has it: column-major, op(A) [m,k], op(B) [k,n], C [m,n]; element
-// (i, j) of a matrix stands at [j * ld + i]. C is not read when beta is 0.
+// What a product does besides, as cublasLt has it.
+enum class Epilogue {
+  none,
+  bias,       // + bias[i] in each column, before C is rounded
+  relu_bias,  // and relu of that
+  sums_of_a,  // besides C, sums[i] = sum over k of op(A)'s row i
+};
+
+// C = alpha op(A) op(B) + beta C, summed in fp32, as cuBLAS has it: column-major, op(A) [m,k], op(B) [k,n], C [m,n];
+// element (i, j) of a matrix stands at [j * ld + i]. C is not read when beta is 0.
 struct Gemm {
   bool transpose_a = false, transpose_b = false;
   int64_t m = 0, n = 0, k = 0;
-  const float* a = nullptr;
+  const void* a = nullptr;
   int64_t lda = 0;
-  const float* b = nullptr;
+  const void* b = nullptr;
   int64_t ldb = 0;
-  float* c = nullptr;
+  void* c = nullptr;
   int64_t ldc = 0;
   float alpha = 1, beta = 0;
   int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;  // of a batch, in elements
+  Type in = Type::fp32, out = Type::fp32;                       // of A and B; of C, which is `in` or fp32
+  bool tf32 = false;                                            // fp32 operands may be rounded to TF32
+  Epilogue epilogue = Epilogue::none;                           // of one product, with beta 0, not of a batch
+  const void* bias = nullptr;                                   // [m] of type `out`
+  float* sums = nullptr;                                        // [m]; `out` is fp32
 };
 
 }  // namespace lepton::cuda

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/hd.h"
+#include "cuda/divisor.h"
 #include "kernels/reduce.h"
 
 namespace lepton::cuda {
@@ -12,61 +13,76 @@ constexpr int64_t kBlockRows = 256;  // rows that one element of a launch adds u
 
 LEPTON_HD int64_t sum_blocks(int64_t rows) { return (rows + kBlockRows - 1) / kBlockRows; }
 
-// partial[block, column] of the terms (row, column).
-template <class Term>
+// Two sums at once.
+struct Two {
+  double a, b;
+  LEPTON_HD Two(double first = 0, double second = 0) : a(first), b(second) {}
+  LEPTON_HD Two& operator+=(const Two& other) {
+    a += other.a;
+    b += other.b;
+    return *this;
+  }
+};
+
+// partial[block, column] of the terms (row, column), which are double or Two.
+template <class V, class Term>
 struct BlockSum {
-  int64_t rows, columns;
+  int64_t rows;
+  Divisor columns;
   Term term;
-  double* partial;
+  V* partial;
 
   LEPTON_HD void operator()(int64_t i) const {
-    const int64_t column = i % columns, begin = i / columns * kBlockRows;
+    const auto [block, column] = columns(i);
+    const int64_t begin = block * kBlockRows;
     const int64_t end = begin + kBlockRows < rows ? begin + kBlockRows : rows;
-    double sum = 0;
+    V sum = 0;
     for (int64_t row = begin; row < end; ++row) sum += term(row, column);
     partial[i] = sum;
   }
 };
 
 // groups[group, column] of blocks [count, columns].
+template <class V>
 struct GroupSum {
   int64_t count, columns;
-  const double* blocks;
-  double* groups;
+  const V* blocks;
+  V* groups;
 
   LEPTON_HD void operator()(int64_t i) const {
-    const double* from = blocks + i % columns;
+    const V* from = blocks + i % columns;
     const int64_t stride = columns;
-    groups[i] = kernels::reduce_group<double>(count, i / columns, [=](int64_t block) { return from[block * stride]; });
+    groups[i] = kernels::reduce_group<V>(count, i / columns, [=](int64_t block) { return from[block * stride]; });
   }
 };
 
 // total[i] = sum of `count` values that stand `stride` apart from i on.
+template <class V>
 struct Total {
   int64_t count, stride;
-  const double* partial;
-  double* total;
+  const V* partial;
+  V* total;
 
   LEPTON_HD void operator()(int64_t i) const {
-    double sum = 0;
+    V sum = 0;
     for (int64_t k = 0; k < count; ++k) sum += partial[k * stride + i];
     total[i] = sum;
   }
 };
 
-// Doubles of room that column_sums needs for so many rows or fewer.
+// Room that column_sums needs, in doubles or Twos, for so many rows or fewer.
 inline int64_t sums_room(int64_t rows, int64_t columns) {
   return (sum_blocks(rows) + kernels::kReduceGroups + 1) * columns;
 }
 
 // Returns [columns] sums of term(row, column), in `room`.
-template <class P, class Term>
-const double* column_sums(P& policy, int64_t rows, int64_t columns, const Term& term, double* room) {
+template <class P, class Term, class V>
+const V* column_sums(P& policy, int64_t rows, int64_t columns, const Term& term, V* room) {
   const int64_t blocks = sum_blocks(rows);
-  double *groups = room + blocks * columns, *total = groups + kernels::kReduceGroups * columns;
-  policy.launch(blocks * columns, BlockSum<Term>{rows, columns, term, room});
-  policy.launch(kernels::kReduceGroups * columns, GroupSum{blocks, columns, room, groups});
-  policy.launch(columns, Total{kernels::kReduceGroups, columns, groups, total});
+  V *groups = room + blocks * columns, *total = groups + kernels::kReduceGroups * columns;
+  policy.launch(blocks * columns, BlockSum<V, Term>{rows, Divisor(columns), term, room});
+  policy.launch(kernels::kReduceGroups * columns, GroupSum<V>{blocks, columns, room, groups});
+  policy.launch(columns, Total<V>{kernels::kReduceGroups, columns, groups, total});
   return total;
 }
 
@@ -94,7 +110,7 @@ template <class P, class Term>
 void whole_sum(P& policy, int64_t count, const Term& term, double* room, double* result) {
   const int64_t columns = fold_columns(count);
   const double* sums = column_sums(policy, fold_rows(count), columns, Folded<Term>{count, columns, term}, room);
-  policy.launch(1, Total{columns, 1, sums, result});
+  policy.launch(1, Total<double>{columns, 1, sums, result});
 }
 
 struct Square {

@@ -17,7 +17,7 @@ const std::vector<std::string>& test_devices() {
 
 std::unique_ptr<Engine> compile_tested(const Graph& graph, const std::string& device, const EngineOptions& options) {
   if (device != "cuda_host") return compile(graph, device, options);
-  return std::make_unique<cuda::CudaEngine<cuda::HostPolicy>>(std::make_unique<cuda::HostPolicy>(), graph, options);
+  return cuda::make_engine(std::make_unique<cuda::HostPolicy>(), graph, options);
 }
 
 }  // namespace lepton

@@ -1,9 +1,10 @@
 #pragma once
 // Values and gradients of all nodes in one arena planned from their lifetimes. Forward of node i is moment i, its
-// backward moment 2 * nodes - i.
+// backward moment 2 * nodes - i. An activation that is computed with the layer before it (fusion.h) shares its buffers.
 #include <algorithm>
 #include <vector>
 
+#include "cuda/fusion.h"
 #include "cuda/memory.h"
 #include "engine/planner.h"
 #include "net/graph.h"
@@ -37,15 +38,15 @@ inline std::vector<bool> wanted_gradients(const Graph& graph) {
   return wanted;
 }
 
-template <class P>
+template <class P, class T>
 class Values {
  public:
-  Values(P& policy, const Graph& graph, int64_t batch, bool training)
-      : nodes_(static_cast<int>(graph.nodes.size())), wanted_(wanted_gradients(graph)) {
+  Values(P& policy, const Graph& graph, const Fusion& fusion, int64_t batch, bool training)
+      : fusion_(fusion), nodes_(static_cast<int>(graph.nodes.size())), wanted_(wanted_gradients(graph)) {
     if (!training) wanted_.assign(graph.nodes.size(), false);
     wanted_.back() = training;  // the loss writes it whether or not anybody reads
     for (const Node& node : graph.nodes) {
-      const int64_t bytes = batch * node.shape.elements() * static_cast<int64_t>(sizeof(float));
+      const int64_t bytes = batch * node.shape.elements() * static_cast<int64_t>(sizeof(T));
       const auto id = static_cast<int>(values_.size());
       values_.push_back({bytes, id, id});
       gradients_.push_back({bytes, backward(id), backward(id)});
@@ -53,17 +54,35 @@ class Values {
     values_.back().last = backward(graph.output());  // the loss reads it
     gradients_.back().first = nodes_;
     for (int id = 0; id < nodes_; ++id) {
+      if (fusion.done_with_another(id)) continue;
       for (const NodeId input : graph.nodes[static_cast<size_t>(id)].inputs) reach(graph, id, input, training);
+    }
+    for (int id = 0; id < nodes_; ++id) {
+      if (fusion.done_with_another(id)) share(id, fusion.producer_of(id), training);
     }
     place(policy);
   }
 
   bool wanted(NodeId id) const { return wanted_[static_cast<size_t>(id)]; }
-  float* value(NodeId id) const { return arena_.template as<float>(values_[static_cast<size_t>(id)].offset); }
-  float* gradient(NodeId id) const { return arena_.template as<float>(gradients_[static_cast<size_t>(id)].offset); }
+  T* value(NodeId id) const { return at(values_, id); }
+  T* gradient(NodeId id) const { return at(gradients_, id); }
   int64_t bytes() const { return arena_.bytes(); }
 
  private:
+  T* at(const std::vector<PlannedBuffer>& buffers, NodeId id) const {
+    return arena_.template as<T>(buffers[static_cast<size_t>(fusion_.shown(id))].offset);
+  }
+
+  // The buffers of activation `id` live from its producer's forward to its producer's backward, which also reads them
+  // where the producer is a product. The producer has none.
+  void share(int id, NodeId producer, bool training) {
+    const auto activation = static_cast<size_t>(id), other = static_cast<size_t>(producer);
+    values_[activation].first = producer;
+    if (training) values_[activation].last = std::max(values_[activation].last, backward(producer));
+    gradients_[activation].last = backward(producer);
+    values_[other] = gradients_[other] = {};
+  }
+
   int backward(int id) const { return 2 * nodes_ - id; }
 
   // Node `id` reads `input` forward, perhaps backward, and adds to its gradient.
@@ -88,9 +107,11 @@ class Values {
     }
   }
 
+  const Fusion& fusion_;
   int nodes_;
   std::vector<bool> wanted_;
-  std::vector<PlannedBuffer> values_, gradients_;  // of each node, [batch, elements]
+  std::vector<PlannedBuffer> values_,
+      gradients_;  // of each node, [batch, elements]
   Memory<P> arena_;
 };
 

@@ -193,6 +193,7 @@ std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonO
                                        const Predictor& predictor, const std::string& name) {
   std::unique_ptr<Engine> engine = predictor.compile_for(command.batch, common.device, common.threads);
   detail(why_not_a_gpu(common.device) + engine->describe());
+  if (const std::string warning = gpu_warning(common.device); !warning.empty()) warn(warning);
   if (const double error = selftest_error(predictor, *engine); !(error < kSelftestTolerance)) {
     fail(Exit::integrity,
          "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "

@@ -64,7 +64,7 @@ int usable_threads() {
 class Inference {
  public:
   Inference(const InferCommand& command, const CommonOptions& common, const Predictor& predictor)
-      : command_(command), predictor_(predictor) {
+      : command_(command), common_(common), predictor_(predictor) {
     const NodeId node =
         command.embed.empty() ? predictor.graph.output() : embedding_node(predictor.graph, command.embed);
     answerer_.emplace(predictor, node, command.batch, common.device, common.threads);
@@ -95,6 +95,7 @@ class Inference {
     }
     output_->finish();
     detail(answerer_->describe());
+    if (const std::string warning = gpu_warning(common_.device); !warning.empty()) warn(warning);
     if (turned_gray_ > 0) {
       warn(
           fmt::format("{} of {} inputs are in colour and were turned gray, as the training images were by themselves; "
@@ -125,6 +126,7 @@ class Inference {
   }
 
   const InferCommand& command_;
+  const CommonOptions& common_;
   const Predictor& predictor_;
   std::optional<Answerer> answerer_;
   std::optional<Output> output_;

@@ -34,6 +34,8 @@ constexpr Row kRows[] = {
     {"head-decay", "X", "muon: decay of the last layer's kernel", kOptimizer},
     {"schedule", "NAME", "constant, step, cosine, one-cycle or linear", kOptimizer},
     {"warmup", "SHARE", "share of the run in which the rate rises", kOptimizer},
+    {"precision", "NAME", "fp32; with a GPU also tf32, bf16 or fp16", kOptimizer},
+    {"loss-scale", "X", "fp16: fixed power of two instead of one that adapts itself", kOptimizer},
     {"loss", "NAME", "gradient of the batch's mean or sum", kOptimizer},
     {"label-smoothing", "X", "share of the target spread over all classes", kOptimizer},
     {"clip", "X", "largest norm of the gradient (0 = off)", kOptimizer},
@@ -78,7 +80,6 @@ void add_train_options(CommandLine& line, TrainCommand& c) {
       ->check(CLI::NonNegativeNumber)
       ->group(kRun);
   app.add_option("--log", c.log, "write an object a line and epoch to FILE")->type_name("FILE.jsonl")->group(kRun);
-  app.add_option("--precision", c.precision, "fp32")->type_name("NAME")->group(kRun);
 }
 
 }  // namespace lepton

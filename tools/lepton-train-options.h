@@ -9,7 +9,7 @@
 namespace lepton {
 
 struct TrainCommand {
-  std::string data, output, net, augment, init, checkpoint, log, precision = "fp32";
+  std::string data, output, net, augment, init, checkpoint, log;
   double checkpoint_every = 60;
   bool resume = false, list_nets = false, list_layers = false, list_devices = false, summary = false, profile = false;
   std::map<std::string, std::string> settings;  // training options given, by long name

@@ -131,6 +131,8 @@ void print_profile(const TrainOptions& options, const CommonOptions& common, con
   o.training = true;
   o.optimizer = options.optimizer;
   if (!data.meta().target_mean.empty()) o.loss = LossKind::mse;
+  o.precision = options.precision;
+  o.loss_scale = options.loss_scale;
   o.mean = data.meta().mean;
   o.std = data.meta().std;
   const SplitData* split = data.split(Split::train);
@@ -191,9 +193,6 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   if (command.list_nets) return list_nets(), Exit::ok;
   if (command.list_layers) return list_layers(), Exit::ok;
   if (command.list_devices) return list_devices(), Exit::ok;
-  if (command.precision != "fp32") {
-    fail(Exit::usage, "--precision {}: the engines train in fp32 only", command.precision);
-  }
   if (command.data.empty()) fail(Exit::usage, "no dataset given; see --help");
   const bool writes = !command.summary && !command.profile;
   if (writes && command.output.empty()) fail(Exit::usage, "no model to write: give -o MODEL.h5");
@@ -241,6 +240,7 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
     progress->update(step, steps, fmt::format("epoch {}, loss {:.4f}", epoch, loss));
   };
   hooks.explain = detail;
+  hooks.warn = warn;
   hooks.stop = [] { return stop_requested() != 0; };
   hooks.checkpoint_now = take_checkpoint_request;
   std::optional<Model> model = train(data, setup, hooks);

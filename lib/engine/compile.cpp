@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "engine/auto_device.h"
 #include "engine/cuda_module.h"
 #include "engine/engine.h"
 
@@ -12,7 +13,12 @@ bool alone(const Communicator* communicator) { return communicator == nullptr ||
 
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator) {
-  if (device == "auto") device = "cpu";  // until the CUDA engine has been seen to run on a card
+  if (device == "auto" && alone(communicator) && !gpus().empty()) {
+    const auto on_gpu = [](const Graph& g, const EngineOptions& o) { return compile_cuda(g, "cuda", o); };
+    const auto on_cpu = [](const Graph& g, const EngineOptions& o) { return compile_cpu(g, o, nullptr); };
+    return auto_device().compile(graph, options, on_gpu, on_cpu);
+  }
+  if (device == "auto") device = "cpu";
   if (device == "cpu") return compile_cpu(graph, options, communicator);
   if (device != "reference" && !device.starts_with("cuda")) {
     fail(Exit::device, "no device `{}`; there are cpu, cuda, cuda:N, reference and auto", device);

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "engine/auto_device.h"
 #include "engine/cuda_module.h"
 
 namespace lepton {
@@ -36,10 +37,11 @@ DeviceInfo processor() {
 
 std::string why_not_a_gpu(std::string_view device) {
   if (device != "auto") return "";
-  std::string missing;
-  const bool there = !gpus(&missing).empty();
-  return fmt::format("auto is the CPU: {}\n",
-                     there ? "the CUDA engine is new and is used only where --device cuda asks for it" : missing);
+  std::string why;
+  if (!gpus(&why).empty()) why = auto_device().warning();
+  return why.empty() ? "" : fmt::format("auto is the CPU: {}\n", why);
 }
+
+std::string gpu_warning(std::string_view device) { return device == "auto" ? auto_device().warning() : ""; }
 
 }  // namespace lepton

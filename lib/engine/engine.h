@@ -14,7 +14,10 @@
 
 namespace lepton {
 
-enum class Precision { fp32, bf16 };
+// What matrix products take, and what values and gradients are stored as (with tf32 that is fp32). Parameters, sums,
+// statistics and losses are always fp32.
+enum class Precision { fp32, tf32, bf16, fp16 };
+inline constexpr const char* kPrecisionNames[] = {"fp32", "tf32", "bf16", "fp16"};
 enum class OptimizerKind { sgd, adamw, muon };
 enum class LossKind { cross_entropy, mse };  // of Batch::labels, of Batch::targets
 
@@ -32,6 +35,7 @@ struct OptimizerSpec {
 struct EngineOptions {
   int64_t batch = 128;  // most samples in one call
   Precision precision = Precision::fp32;
+  float loss_scale = 0;   // fp16: fixed power of two; 0 = one that adapts itself
   int threads = 0;        // 0 = all the process may use
   bool training = false;  // false: batch-norm folded where that is faster, no gradients kept
   uint64_t seed = 0;      // dropout
@@ -85,7 +89,8 @@ class Engine {
   virtual std::string describe() const = 0;  // for -v: device, threads and the algorithm chosen for each layer
 };
 
-// device: "cpu", "cuda" or "cuda:N" (the GPUs), "auto" (today the CPU), "reference".
+// device: "cpu", "cuda" or "cuda:N" (the GPUs), "reference", or "auto": the first GPU if there is one and its first
+// answers are those of the CPU (auto_device.h), else the CPU.
 // Throws Error(device) when it is not to be had.
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator = nullptr);
@@ -110,6 +115,8 @@ std::vector<DeviceInfo> gpus(std::string* missing = nullptr);
 DeviceInfo processor();
 // For -v: why "auto" is the CPU; empty where it is not, or another device was asked for.
 std::string why_not_a_gpu(std::string_view device);
+// A warning for everybody: why the engines compiled for "auto" are not on the GPU that there is; else empty.
+std::string gpu_warning(std::string_view device);
 
 // The parameters that answer, i.e. averages where they are kept, plain ones else,
 // without optimiser state.

@@ -2,6 +2,7 @@
 // The table of layer tests: networks that put every layer kind and attribute through every engine. A new layer, or a
 // new attribute of one, needs a row here.
 #include <ostream>
+#include <string_view>
 
 #include "base/shape.h"
 
@@ -229,5 +230,11 @@ inline const LayerCase kLayerCases[] = {
      4,
      Exactness::winograd},
 };
+
+// Whether rounding may decide where a gradient goes: relu, and largest values.
+inline bool makes_choices(const LayerCase& row) {
+  const std::string_view net = row.net;
+  return net.find("relu") != net.npos || net.find("max") != net.npos;
+}
 
 }  // namespace lepton

@@ -37,7 +37,8 @@ template <class T>
 struct MaxPool {
   Pool pool;
 
-  LEPTON_HD int64_t where(const T* plane, int64_t stride, int64_t out_y, int64_t out_x) const {
+  template <class V>  // V: what values are stored as
+  LEPTON_HD int64_t where(const V* plane, int64_t stride, int64_t out_y, int64_t out_x) const {
     const Pool::Range rows = pool.rows(out_y), columns = pool.columns(out_x);
     int64_t best = rows.begin * pool.width + columns.begin;
     for (int64_t y = rows.begin; y < rows.end; ++y) {
@@ -67,7 +68,8 @@ template <class T>
 struct AvgPool {
   Pool pool;
 
-  LEPTON_HD T value(const T* plane, int64_t stride, int64_t out_y, int64_t out_x) const {
+  template <class V>  // V: what values are stored as
+  LEPTON_HD T value(const V* plane, int64_t stride, int64_t out_y, int64_t out_x) const {
     const Pool::Range rows = pool.rows(out_y), columns = pool.columns(out_x);
     T total = 0;
     for (int64_t y = rows.begin; y < rows.end; ++y) {
@@ -75,7 +77,8 @@ struct AvgPool {
     }
     return total / static_cast<T>(rows.size() * columns.size());
   }
-  LEPTON_HD T gradient(const T* dy, int64_t stride, int64_t y, int64_t x) const {
+  template <class V>
+  LEPTON_HD T gradient(const V* dy, int64_t stride, int64_t y, int64_t x) const {
     const Pool::Range rows = pool.windows_of_row(y), columns = pool.windows_of_column(x);
     T total = 0;
     for (int64_t oy = rows.begin; oy < rows.end; ++oy) {

@@ -102,6 +102,15 @@ const std::map<std::string, Setter>& setters() {
       {"time-mask", integer(&AugmentSpec::time_mask, 4096)},
       {"band-mask", integer(&AugmentSpec::band_mask, 4096)},
       {"noise", real(&AugmentSpec::noise, 0, 10)},
+      {"precision",
+       [](O& o, S n, S v) {
+         o.precision = choose<Precision>(n, v,
+                                         {{"fp32", Precision::fp32},
+                                          {"tf32", Precision::tf32},
+                                          {"bf16", Precision::bf16},
+                                          {"fp16", Precision::fp16}});
+       }},
+      {"loss-scale", [](O& o, S n, S v) { o.loss_scale = static_cast<float>(number(n, v, 0, 1e9)); }},
       {"loss", [](O& o, S n, S v) { o.sum_loss = choose<bool>(n, v, {{"mean", false}, {"sum", true}}); }},
       {"flip",
        [](O& o, S n, S v) {
@@ -272,6 +281,8 @@ std::string options_json(const TrainOptions& o) {
   j["class-weight"] = o.class_weight;
   j["val"] = o.val;
   j["patience"] = o.patience;
+  if (o.precision != Precision::fp32) j["precision"] = kPrecisionNames[static_cast<size_t>(o.precision)];
+  if (o.loss_scale > 0) j["loss-scale"] = decimal(o.loss_scale);
   j["seed"] = o.seed;
   if (!o.init.empty()) j["init"] = o.init;
   return j.dump();

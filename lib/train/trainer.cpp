@@ -136,13 +136,17 @@ void Run::compile_engines() {
   o.seed = options_.seed;
   o.optimizer = options_.optimizer;
   if (regression()) o.loss = LossKind::mse;
+  o.precision = options_.precision;
+  o.loss_scale = options_.loss_scale;
   o.mean = data_.meta().mean;
   o.std = data_.meta().std;
   engine_ = compile(graph_, setup_.device, o);
   hooks_.explain(why_not_a_gpu(setup_.device) + engine_->describe());
   o.training = false;
+  o.precision = Precision::fp32;  // as lepton-infer and lepton-eval will answer
   judge_batch_ = o.batch = std::clamp<int64_t>(static_cast<int64_t>(val_samples_.size()), 1, 256);
   judge_ = compile(graph_, setup_.device, o);
+  if (const std::string warning = gpu_warning(setup_.device); !warning.empty()) hooks_.warn(warning);
 }
 
 // From the first images in the order of training, so that every class is among them.

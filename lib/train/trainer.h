@@ -32,6 +32,7 @@ struct TrainHooks {
   std::function<void(const EpochRecord&)> on_epoch = [](const EpochRecord&) {};
   std::function<void(int64_t epoch, int64_t step, int64_t steps, double loss)> on_step = [](auto, auto, auto, auto) {};
   std::function<void(const std::string&)> explain = [](const std::string&) {};  // decisions, for -v
+  std::function<void(const std::string&)> warn = [](const std::string&) {};     // what everybody should know
   std::function<bool()> stop = [] { return false; };                            // checked after every step
   std::function<bool()> checkpoint_now = [] { return false; };
 };

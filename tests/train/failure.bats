@@ -18,7 +18,7 @@ d.h5 -o m.h5 --epochs 0|--epochs 0
 d.h5 -o m.h5 --optimizer adam|adamw
 d.h5 -o m.h5 --augment shif=2|did you mean shift
 d.h5 -o m.h5 --schedule cos|cosine
-d.h5 -o m.h5 --precision bf16|fp32 only
+d.h5 -o m.h5 --precision fp8|fp16
 d.h5 -o m.h5 --class-weight x=2|no class of that name
 d.h5 -o m.h5 --target loss=1|accuracy=0.94
 d.h5 -o m.h5 --val none --patience 3|need validation
@@ -77,6 +77,8 @@ ROWS
   dataset d.h5
   run lepton-train d.h5 --device abacus -o m.h5
   expect 8 "abacus"
+  run lepton-train d.h5 --device cpu --precision bf16 -o m.h5
+  expect 8 "use --precision fp32"
   run lepton-train d.h5 --device cuda:99 -o m.h5
   expect 8 "cuda"
   [ ! -e m.h5 ]

@@ -20,7 +20,8 @@ class CpuEngine : public Engine {
   CpuEngine(const Graph& graph, const EngineOptions& options, Communicator* communicator)
       : graph_(graph), options_(options), communicator_(communicator) {
     if (options.precision != Precision::fp32) {
-      fail(Exit::device, "cpu: only fp32 is built; use --precision fp32");
+      fail(Exit::device, "cpu: computes in fp32 only, not in {}; use --precision fp32",
+           kPrecisionNames[static_cast<size_t>(options.precision)]);
     }
     if (options.batch < 1) fail(Exit::usage, "cpu: a batch of {}; at least 1 is needed", options.batch);
     const bool small = static_cast<double>(options.batch) * static_cast<double>(graph.forward_flops()) < kAloneFlops;
