@@ -6,8 +6,8 @@ namespace lepton::cuda {
 
 inline bool lacking(const LayerCase& row) {
   const std::string_view net = row.net;
-  const bool frames_changed = row.augmented && row.input.rank() == 2;
-  return row.tokens > 0 || row.targets || frames_changed || net.find("dwconv") != net.npos ||
+  const bool changed_rows = row.augmented && row.input.rank() < 3;
+  return row.tokens > 0 || row.targets || changed_rows || net.find("dwconv") != net.npos ||
          net.find("parallel") != net.npos;
 }
 
