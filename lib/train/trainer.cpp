@@ -1,79 +1,23 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "data/recipe.h"
 #include "metrics/metrics.h"
 #include "net/parameters.h"
-#include "predict/predictor.h"
 #include "predict/scoring.h"
-#include "train/checkpoint.h"
-#include "train/numbers.h"
-#include "train/verdict.h"
+#include "train/run.h"
 
 namespace lepton {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
-
-// Mirroring joins where it costs at most a tenth of the accuracy, judged once the model knows something: above the
-// majority's share by a fifth of what is left.
-enum class Mirror { undecided, harmless, harmful };
 Mirror judge_mirror(double plain, double mirrored, double majority) {
   if (plain < majority + 0.2 * (1 - majority)) return Mirror::undecided;
   return mirrored >= 0.9 * plain ? Mirror::harmless : Mirror::harmful;
 }
 
-class Run {
- public:
-  Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks);
-  std::optional<Model> operator()();
-
- private:
-  struct Score {
-    double loss = 0, accuracy = 0, mirrored = 0;  // regression: the loss alone
-  };
-  void choose_samples();
-  void compile_engines();
-  bool run_epoch();  // false: stopped
-  void end_epoch();
-  double progress() const;
-  bool regression() const { return is_regression(data_.meta()); }
-  Score validate(bool mirrored);
-  void save_checkpoint();
-  void restore(const Checkpoint& checkpoint);
-  void whiten(ParameterSet& parameters);
-  Model finished_model();
-  void require_learned();
-  void require_learned_numbers();
-  [[noreturn]] void diverged(const std::string& where);
-  double elapsed() const { return state_.seconds + seconds_since(begun_); }
-  bool better(const Score& score) const;
-
-  const Dataset& data_;
-  const TrainSetup& setup_;
-  const TrainHooks& hooks_;
-  TrainOptions options_;
-  const SplitData* train_split_;
-  const SplitData* val_split_ = nullptr;
-  std::vector<int64_t> train_samples_, val_samples_;
-  std::vector<int32_t> val_labels_;  // of val_samples_
-  double majority_ = 0;              // share of the most frequent class where the run is judged
-  Graph graph_;
-  std::unique_ptr<Engine> engine_, judge_;  // the one that learns, the one that validates
-  std::unique_ptr<BatchLoader> loader_;
-  int64_t judge_batch_ = 1;
-  Clock::time_point begun_ = Clock::now(), checkpointed_ = Clock::now(), epoch_begun_;
-  ParameterSet best_;  // the answer so far: by validation, or the last epoch's without one
-  TrainState state_;   // state_.seconds: those before begun_
-  std::string log_;
-};
+}  // namespace
 
 Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
     : data_(data), setup_(setup), hooks_(hooks), options_(setup.options), train_split_(data.split(Split::train)) {
@@ -286,73 +230,6 @@ void Run::end_epoch() {
   hooks_.on_epoch(record);
 }
 
-void Run::save_checkpoint() {
-  checkpointed_ = Clock::now();
-  if (setup_.checkpoint.empty()) return;
-  Checkpoint c{state_, engine_->save(), best_, options_json(options_), options_.net, data_.content_sha256(), log_};
-  c.state.seconds = elapsed();
-  write_checkpoint(setup_.checkpoint, c, data_.meta(), graph_);
-}
-
-void Run::restore(const Checkpoint& c) {
-  if (c.dataset != data_.content_sha256()) {
-    fail(Exit::mismatch, "{}: belongs to another dataset; remove it or give another --checkpoint", setup_.checkpoint);
-  }
-  if (c.options != options_json(options_) || c.net != options_.net) {
-    fail(Exit::mismatch, "{}: was written with other options ({}); give those, or remove it to start afresh",
-         setup_.checkpoint, c.options);
-  }
-  engine_->load(c.parameters);
-  // In the graph's order, which the file's need not be: the model's bytes follow it.
-  for (const ParameterRef& ref : parameters_of(graph_)) {
-    if (!c.best.tensors.empty()) best_.tensors.push_back(c.best.at(ref.name));
-  }
-  state_ = c.state;
-  log_ = c.log;
-}
-
-// Ends the run. What it found before is worth keeping, but a state that leads here is not worth resuming.
-void Run::diverged(const std::string& where) {
-  std::string kept;
-  if (!best_.tensors.empty() && !setup_.checkpoint.empty()) {
-    Model model = finished_model();
-    write_model(setup_.checkpoint, model);
-    kept = fmt::format("; the best model before is in {}", setup_.checkpoint);
-  }
-  fail(Exit::failed, "{} is not finite; lower --lr ({} now), or bound gradients with --clip 1{}", where, options_.lr,
-       kept);
-}
-
-void Run::require_learned_numbers() {
-  if (state_.epoch * loader_->steps_per_epoch() < kUpdatesToJudge) return;
-  judge_->load(best_);
-  if (!answers_alike(*judge_, graph_, *train_split_, train_samples_, judge_batch_)) return;
-  std::error_code ignored;
-  if (!setup_.checkpoint.empty()) std::filesystem::remove(setup_.checkpoint, ignored);  // would only lead here again
-  fail(Exit::failed, "nothing was learned: every sample gets the same number. Try another --lr ({} now) or --net",
-       options_.lr);
-}
-
-// Both kinds of samples must agree: a few validation samples may all look alike, and a model that knows its training
-// samples by heart has learned something, if not what was wanted.
-void Run::require_learned() {
-  if (regression()) return require_learned_numbers();
-  const int64_t updates = (state_.epoch - 1) * loader_->steps_per_epoch() + state_.trained / loader_->largest_batch();
-  const bool whole_epoch = state_.epoch > 1 || state_.trained >= std::ssize(train_samples_);
-  const double judged_accuracy = val_samples_.empty() ? state_.train_accuracy : state_.best_accuracy;
-  if (updates < kUpdatesToJudge || !whole_epoch || judged_accuracy > majority_) return;
-  judge_->load(best_);
-  if (!val_samples_.empty() && !learned_nothing(*judge_, graph_, *val_split_, val_samples_, judge_batch_)) return;
-  if (!learned_nothing(*judge_, graph_, *train_split_, train_samples_, judge_batch_)) return;
-  std::error_code ignored;
-  if (!setup_.checkpoint.empty()) std::filesystem::remove(setup_.checkpoint, ignored);  // would only lead here again
-  fail(
-      Exit::failed,
-      "nothing was learned in {} steps: every sample gets the same answer, and the scores are no better than guessing. "
-      "Try another --lr ({} now) or --net, and see whether the labels are right",
-      updates, options_.lr);
-}
-
 std::optional<Model> Run::operator()() {
   std::optional<Checkpoint> old;
   if (setup_.resume && !setup_.checkpoint.empty()) old = read_checkpoint(setup_.checkpoint);
@@ -386,36 +263,6 @@ std::optional<Model> Run::operator()() {
   require_learned();
   return finished_model();
 }
-
-Model Run::finished_model() {
-  Model model;
-  const DatasetMeta& meta = data_.meta();
-  model.task = meta.task;
-  model.net = options_.net;
-  model.graph = graph_json(graph_);
-  model.input = graph_.input;
-  model.weights = best_;
-  model.classes = meta.classes;
-  model.mean = meta.mean;
-  model.std = meta.std;
-  model.target_mean = meta.target_mean;
-  model.target_std = meta.target_std;
-  model.recipe = meta.recipe;
-  model.parts = meta.parts;
-  model.metrics = metrics_json(state_, meta, std::ssize(val_samples_));
-  nlohmann::ordered_json provenance;
-  provenance["lepton"] = setup_.version;
-  provenance["options"] = nlohmann::ordered_json::parse(options_json(options_));
-  provenance["mirrored"] =
-      state_.mirror == static_cast<int>(Mirror::harmless) || options_.augment.flip != AugmentSpec::Flip::none;
-  provenance["dataset"] = data_.content_sha256();
-  model.provenance = provenance.dump();
-  judge_->load(model.weights);
-  add_selftest(model, *judge_, graph_, train_split_->type(), graph_.tokens);
-  return model;
-}
-
-}  // namespace
 
 std::optional<Model> train(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks) {
   return Run(data, setup, hooks)();
