@@ -3,14 +3,12 @@
 MODE infer|latency. The network comes from PyTorch through ONNX, with the weights in DUMP. Speaks as torch_engine.py does.
 """
 import io
-import statistics
 import sys
-import time
 import warnings
 
-import numpy
 import torch
 
+from serve import serve
 from torch_nets import inputs, load, network, read_dump
 
 
@@ -54,15 +52,7 @@ def main():
     make = {"onnxruntime": onnxruntime_call, "openvino": openvino_call}[runtime]
     version, call = make(exported(name, dump, x), x.numpy(), threads, precision)
     found, expected = [call() for _ in range(3)][-1], dump["logits"]
-    print("ready", version, float(numpy.abs(found - expected).max() / numpy.abs(expected).max()), flush=True)
-    for line in sys.stdin:
-        seconds, times, begun = float(line), [], time.perf_counter()
-        while not times or time.perf_counter() - begun < seconds:
-            one = time.perf_counter()
-            call()
-            times.append(time.perf_counter() - one)
-        whole = time.perf_counter() - begun
-        print(1e6 * statistics.median(times) if mode == "latency" else len(times) * len(x) / whole, flush=True)
+    serve(version, call, len(x), mode == "latency", found, expected)
 
 
 main()

@@ -5,14 +5,13 @@ DIFFERENCE", the largest relative difference of logits, or of the first losses, 
 or the median microseconds of one call (latency).
 """
 import contextlib
-import statistics
 import sys
-import time
 
 import numpy
 import torch
 from torch import nn
 
+from serve import serve
 from torch_nets import inputs, load, network, read_dump
 
 
@@ -82,15 +81,7 @@ def main():
                 return call(x)
 
         found, expected = [step() for _ in range(3)][-1].float().numpy(), dump["logits"]
-    print("ready", torch.__version__, float(numpy.abs(found - expected).max() / numpy.abs(expected).max()), flush=True)
-    for line in sys.stdin:
-        seconds, times, begun = float(line), [], time.perf_counter()
-        while not times or time.perf_counter() - begun < seconds:
-            one = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - one)
-        whole = time.perf_counter() - begun
-        print(1e6 * statistics.median(times) if mode == "latency" else len(times) * len(x) / whole, flush=True)
+    serve(torch.__version__, step, len(x), mode == "latency", found, expected)
 
 
 main()
