@@ -1,10 +1,13 @@
 #include "engine/cpu/conv.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "engine/cpu/conv_pd.h"
+#include "engine/cpu/first_conv.h"
 #include "engine/cpu/threads.h"
 #include "engine/cpu/winograd.h"
 
@@ -36,6 +39,12 @@ Folded fold(const Graph& graph, const Step& step, const ParameterSet& parameters
   }
   for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(weights[i] * factor[i % bias.size()]);
   return folded;
+}
+
+AlignedFloats aligned(const std::vector<float>& values) {
+  AlignedFloats copy(std::ssize(values));
+  std::copy(values.begin(), values.end(), copy.data());
+  return copy;
 }
 
 class InferenceConv : public Op {
@@ -87,7 +96,7 @@ class InferenceWinograd : public Op {
  public:
   InferenceWinograd(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in, const Value& out,
                     Arena& arena, const ParameterSet& parameters)
-      : shape_{spec.in, spec.out, spec.attributes.pad_top, spec.attributes.pad_left},
+      : shape_{spec.in, spec.out, spec.attributes.pad_top, spec.attributes.pad_left, step.pool >= 0},
         batch_(spec.batch),
         act_(spec.act),
         threads_(thread_count()),
@@ -97,9 +106,7 @@ class InferenceWinograd : public Op {
     node = step.node;
     forward_buffers = {in_, out_, scratch_};
     const Folded folded = fold(graph, step, parameters);
-    const std::vector<float> packed = pack_winograd(folded.weights, spec.in.c, spec.out.c);
-    weights_ = AlignedFloats(std::ssize(packed));
-    std::copy(packed.begin(), packed.end(), weights_.data());
+    weights_ = aligned(pack_winograd(folded.weights, spec.in.c, spec.out.c));
     bias_ = AlignedFloats(padded_channels(spec.out.c));
     std::copy(folded.bias.begin(), folded.bias.end(), bias_.data());
   }
@@ -111,9 +118,12 @@ class InferenceWinograd : public Op {
   }
   void forward(const Run& run) override {
     winograd(shape_, run.n, x_, weights_.data(), bias_.data(), act_, y_, work_, threads_);
-    std::fill_n(y_ + run.n * shape_.out.sample(), (batch_ - run.n) * shape_.out.sample(), 0.0F);
+    const int64_t sample = shape_.out().sample();
+    std::fill_n(y_ + run.n * sample, (batch_ - run.n) * sample, 0.0F);
   }
-  std::string describe() const override { return "winograd:" + std::string(simd().name); }
+  std::string describe() const override {
+    return fmt::format("winograd:{}{}", simd().name, shape_.pool ? ", with its maxpool" : "");
+  }
 
  private:
   WinogradShape shape_;
@@ -124,6 +134,46 @@ class InferenceWinograd : public Op {
   AlignedFloats weights_, bias_;
   const float* x_ = nullptr;
   float *y_ = nullptr, *work_ = nullptr;
+};
+
+class InferenceFirstConv : public Op {
+ public:
+  InferenceFirstConv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in, const Value& out,
+                     Arena& arena, const ParameterSet& parameters)
+      : shape_(first_conv_shape(spec, step.pool >= 0)),
+        batch_(spec.batch),
+        act_(spec.act),
+        threads_(thread_count()),
+        in_(in.buffer),
+        out_(out.buffer),
+        scratch_(arena.add(threads_ * spec.in.c * shape_.plane())) {
+    node = step.node;
+    forward_buffers = {in_, out_, scratch_};
+    const Folded folded = fold(graph, step, parameters);
+    weights_ = aligned(pack_first_conv(folded.weights, spec.in.c, spec.out.c));
+    bias_ = AlignedFloats(padded_channels(spec.out.c));
+    std::copy(folded.bias.begin(), folded.bias.end(), bias_.data());
+  }
+
+  void bind(const Arena& arena) override { arena_ = &arena; }
+  void forward(const Run& run) override {
+    const int64_t sample = shape_.out().sample();
+    float* y = arena_->at(out_);
+    first_conv(shape_, run.n, arena_->at(in_), weights_.data(), bias_.data(), act_, y, arena_->at(scratch_), threads_);
+    std::fill_n(y + run.n * sample, (batch_ - run.n) * sample, 0.0F);
+  }
+  std::string describe() const override {
+    return fmt::format("first:{}{}", simd().name, shape_.pool ? ", with its maxpool" : "");
+  }
+
+ private:
+  FirstConvShape shape_;
+  int64_t batch_;
+  Act act_;
+  int threads_;
+  int in_, out_, scratch_;
+  AlignedFloats weights_, bias_;
+  const Arena* arena_ = nullptr;
 };
 
 }  // namespace
@@ -146,6 +196,13 @@ ConvSpec laid_flat(ConvSpec spec) {
   return spec;
 }
 
+bool conv_pools(const ConvSpec& spec, const Attributes& pool) {
+  const bool halves = pool.kernel_h == 2 && pool.kernel_w == 2 && pool.stride_h == 2 && pool.stride_w == 2 &&
+                      pool.pad_top == 0 && pool.pad_left == 0;
+  return halves && (spec.act == Act::none || spec.act == Act::relu) &&
+         (first_conv_pays(spec) || fused_winograd_pays(spec));
+}
+
 bool winograd_pays(const ConvSpec& spec) {
   const Attributes& a = spec.attributes;
   return !spec.depthwise && simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 &&
@@ -154,6 +211,9 @@ bool winograd_pays(const ConvSpec& spec) {
 
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,
                                         const Value& out, Arena& arena, const ParameterSet& parameters) {
+  if (first_conv_pays(spec)) {
+    return std::make_unique<InferenceFirstConv>(spec, graph, step, in, out, arena, parameters);
+  }
   if (fused_winograd_pays(spec)) {
     return std::make_unique<InferenceWinograd>(spec, graph, step, in, out, arena, parameters);
   }

@@ -38,6 +38,10 @@ ConvSpec laid_flat(ConvSpec spec);
 // there it was faster in every pass measured.
 bool winograd_pays(const ConvSpec& spec);
 
+// Whether inference computes the maxpool behind a convolution with it. Its windows are taken before bias and ReLU,
+// which keep the order of values and so change nothing.
+bool conv_pools(const ConvSpec& spec, const Attributes& pool);
+
 // Folds batch-norm into the kernel: w' = w * gamma / sqrt(variance + epsilon), b' = (b - mean) * that + beta.
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,
                                         const Value& out, Arena& arena, const ParameterSet& parameters);

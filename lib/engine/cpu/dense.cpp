@@ -102,19 +102,22 @@ class InferenceDense : public Op {
   void bind(const Arena& arena) override { arena_ = &arena; }
 
   // Not by oneDNN, whose products of one row and of many round differently: an answer may not depend on its neighbours.
-  // A thread has some outputs of all rows, so that each weight is read once.
+  // A thread has some outputs of all rows, so that each weight is read once; where outputs are few, of some rows.
   void forward(const Run&) override {
     const int64_t share = 2 * simd().lanes, shares = (outputs_ + share - 1) / share;
+    const int64_t rows = shares > 1 ? batch_ : kRows, parts = (batch_ + rows - 1) / rows;
     const float* x = arena_->at(in_);
     float* y = arena_->at(out_);
-#pragma omp parallel for schedule(static) if (shares > 1)
-    for (int64_t s = 0; s < shares; ++s) {
-      simd().dense(x, kernel_.data(), bias_.data(), y, batch_, inputs_, outputs_, s * share,
-                   std::min(outputs_, (s + 1) * share));
+#pragma omp parallel for schedule(static) if (shares * parts > 1)
+    for (int64_t job = 0; job < shares * parts; ++job) {
+      const int64_t s = job % shares, first = job / shares * rows;
+      simd().dense(x + first * inputs_, kernel_.data(), bias_.data(), y + first * outputs_,
+                   std::min(rows, batch_ - first), inputs_, outputs_, s * share, std::min(outputs_, (s + 1) * share));
     }
   }
 
  private:
+  static constexpr int64_t kRows = 32;
   int64_t batch_, inputs_, outputs_;
   int in_, out_;
   AlignedFloats kernel_, bias_;

@@ -38,6 +38,10 @@ class InputOp : public Op {
     if (!batch.augment.empty() && batch.augment.size() != static_cast<size_t>(run.n)) {
       fail(Exit::bug, "cpu: {} augmentations for {} samples", batch.augment.size(), run.n);
     }
+    if (!batch.images.empty() && table_.empty()) {
+      table_.resize(256 * mean_.size());
+      for (size_t i = 0; i < table_.size(); ++i) table_[i] = pixel(static_cast<float>(i % 256), {}, i / 256);
+    }
 #pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < batch_; ++s) {
       float* to = data_ + s * floats;
@@ -83,19 +87,25 @@ class InputOp : public Op {
     }
   }
 
-  // kernels::InputPixel with its reflections taken once a pixel, not once a channel.
+  float pixel(float stored, const Augment& a, size_t c) const {
+    return kernels::normalized((stored - 128) * a.contrast + 128 + a.brightness, mean_[c], std_[c]);
+  }
+
+  // kernels::InputPixel with its reflections taken once a pixel, not once a channel, and its division once a value.
   void image(const uint8_t* from, const Augment& a, float* to) const {
+    const bool toned = a.contrast != 1 || a.brightness != 0;
     for (int64_t y = 0; y < map_.h; ++y) {
       const int64_t from_y = kernels::reflect(y + a.dy, map_.h);
       for (int64_t x = 0; x < map_.w; ++x) {
-        int64_t from_x = kernels::reflect(x + a.dx, map_.w);
+        int64_t from_x = x + a.dx;
+        if (from_x < 0 || from_x >= map_.w) from_x = kernels::reflect(from_x, map_.w);
         if (a.flip) from_x = map_.w - 1 - from_x;
         const bool cut = y >= a.cut_y && y < a.cut_y + a.cut_h && x >= a.cut_x && x < a.cut_x + a.cut_w;
+        const uint8_t* stored = from + (from_y * map_.w + from_x) * map_.c;
         for (int64_t c = 0; c < map_.c; ++c) {
           const auto at = static_cast<size_t>(c);
-          const float stored = from[(from_y * map_.w + from_x) * map_.c + c];
-          const float toned = (stored - 128) * a.contrast + 128 + a.brightness;
-          to[place(y * map_.w + x, c)] = cut ? 0.0F : kernels::normalized(toned, mean_[at], std_[at]);
+          const float value = toned ? pixel(stored[c], a, at) : table_[at * 256 + stored[c]];
+          to[place(y * map_.w + x, c)] = cut ? 0.0F : value;
         }
       }
     }
@@ -108,6 +118,7 @@ class InputOp : public Op {
   int out_;
   float* data_ = nullptr;
   std::vector<float> mean_, std_;
+  std::vector<float> table_;  // of each stored value of each channel, unaugmented; made for the first images
 };
 
 }  // namespace

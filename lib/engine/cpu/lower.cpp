@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engine/cpu/conv.h"
 
 namespace lepton::cpu {
 namespace {
@@ -126,6 +127,14 @@ class Lowering {
     if (next >= 0 && (training_ ? of(next).kind == LayerKind::relu : act_of(of(next).kind) != Act::none)) {
       step.act = act_of(of(next).kind);
       last = next;
+      next = follower(last);
+    }
+    if (!training_ && next >= 0 && of(next).kind == LayerKind::maxpool) {
+      const LoweredValue& in = result_.values[at(step.in)];
+      ConvSpec spec{in.map, map_of(of(id).shape), in.planar, of(id).attributes};
+      spec.depthwise = of(id).kind == LayerKind::dwconv;
+      spec.act = step.act;
+      if (conv_pools(spec, of(next).attributes)) step.pool = last = next;
     }
     finish(step, last, new_value(last));
   }

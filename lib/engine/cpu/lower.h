@@ -25,12 +25,13 @@ enum class StepKind {
   dense
 };
 
-// out = add(act(norm(kind(in))), skip); nodes that are -1 are not part of it.
+// out = pool(add(act(norm(kind(in))), skip)); nodes that are -1 are not part of it.
 struct Step {
   StepKind kind;
   NodeId node;       // that owns the step, and its time in a profile
   NodeId norm = -1;  // batch-norm folded into a convolution (inference only)
   Act act = Act::none;
+  NodeId pool = -1;                  // maxpool computed with a convolution (inference only)
   int in = -1, skip = -1, out = -1;  // values
   std::vector<int> others = {};      // concat: the values behind `in`
 

@@ -47,7 +47,7 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
       return;
     case StepKind::conv: {
       const bool depthwise = node.kind == LayerKind::dwconv;
-      const ConvSpec spec{in.map, out.map, in.planar, node.attributes, batch, depthwise, true, step.act};
+      const ConvSpec spec{in.map, map_of(node.shape), in.planar, node.attributes, batch, depthwise, true, step.act};
       ops_.push_back(make_inference_conv(spec, graph, step, in, out, arena_, parameters));
       return;
     }

@@ -20,7 +20,7 @@ struct Group {
 
 Group group_of(const WinogradShape& shape, int64_t samples) {
   constexpr int64_t kStep = 6, kLeast = 12, kMost = 96;  // a product works on 6 tiles at once
-  Group g{0, padded_channels(shape.in.c), padded_channels(shape.out.c)};
+  Group g{0, padded_channels(shape.in.c), padded_channels(shape.conv.c)};
   const int64_t fitting = kGroupFloats / (kMatrices * (g.inputs + g.outputs)) / kStep * kStep;
   g.tiles = std::min(std::clamp(fitting, kLeast, kMost), samples * shape.tiles());
   return g;
@@ -33,7 +33,7 @@ class Work {
  public:
   Work(const WinogradShape& shape, const Group& group, const float* x, const float* packed, const float* bias, Act act,
        float* y)
-      : shape_(shape), group_(group), x_(x), packed_(packed), bias_(bias), act_(act), y_(y) {}
+      : shape_(shape), out_(shape.out()), group_(group), x_(x), packed_(packed), bias_(bias), act_(act), y_(y) {}
 
   void input(int64_t block, int64_t first, int64_t count, float* v) const {
     const int64_t lanes = simd().lanes;
@@ -53,7 +53,7 @@ class Work {
     for (int64_t t = 0; t < count; ++t) {
       const int64_t tile = first + t, sample = tile / shape_.tiles(), place = tile % shape_.tiles();
       loops().output(m + t * group_.outputs + block * lanes, group_.tiles * group_.outputs, bias_ + block * lanes, act_,
-                     y_ + sample * shape_.out.sample() + block * shape_.out.plane(), shape_, place / shape_.columns(),
+                     y_ + sample * out_.sample() + block * out_.plane(), shape_, place / shape_.columns(),
                      place % shape_.columns());
     }
   }
@@ -62,7 +62,7 @@ class Work {
     float *v = scratch, *m = scratch + kMatrices * group_.tiles * group_.inputs;
     for (int64_t block = 0; block < shape_.in.blocks(); ++block) input(block, first, count, v);
     for (int64_t i = 0; i < kMatrices; ++i) product(i, 0, product_groups(group_), count, v, m);
-    for (int64_t block = 0; block < shape_.out.blocks(); ++block) output(block, first, count, m);
+    for (int64_t block = 0; block < out_.blocks(); ++block) output(block, first, count, m);
   }
   // One group on all threads, for few tiles.
   void run_together(int64_t first, int64_t count, float* scratch) const {
@@ -75,11 +75,12 @@ class Work {
       product(job / parts, job % parts, job % parts + 1, count, v, m);
     }
 #pragma omp parallel for schedule(static)
-    for (int64_t block = 0; block < shape_.out.blocks(); ++block) output(block, first, count, m);
+    for (int64_t block = 0; block < out_.blocks(); ++block) output(block, first, count, m);
   }
 
  private:
   const WinogradShape& shape_;
+  const Map out_;
   const Group& group_;
   const float *x_, *packed_, *bias_;
   Act act_;
@@ -128,7 +129,12 @@ int64_t winograd_scratch(const WinogradShape& shape, int64_t batch, int threads)
 
 void winograd(const WinogradShape& shape, int64_t n, const float* x, const float* packed, const float* bias, Act act,
               float* y, float* scratch, int threads) {
-  const Group group = group_of(shape, n);
+  Group group = group_of(shape, n);
+  // Few tiles are shared out whole, which moves least between the threads' caches, unless each would read large
+  // matrices for few products.
+  constexpr int64_t kSmallMatrix = 8192;
+  const int64_t shared = (n * shape.tiles() + threads - 1) / threads;
+  if (shared < group.tiles && group.inputs * group.outputs <= kSmallMatrix) group.tiles = shared;
   const Work work(shape, group, x, packed, bias, act, y);
   const int64_t tiles = n * shape.tiles(), groups = (tiles + group.tiles - 1) / group.tiles;
   const auto count = [&](int64_t first) { return std::min(group.tiles, tiles - first); };
@@ -144,9 +150,9 @@ void winograd(const WinogradShape& shape, int64_t n, const float* x, const float
   }
   if (act == Act::none || act == Act::relu) return;
 #pragma omp parallel for schedule(static)
-  for (int64_t plane = 0; plane < n * shape.out.blocks(); ++plane) {
-    float* values = y + plane * shape.out.plane();
-    simd().activate(values, values, shape.out.pixels(), act);
+  for (int64_t plane = 0; plane < n * shape.conv.blocks(); ++plane) {
+    float* values = y + plane * shape.conv.plane();
+    simd().activate(values, values, shape.conv.pixels(), act);
   }
 }
 

@@ -13,10 +13,12 @@ namespace lepton::cpu {
 
 // The maps of one convolution, and its tiles of 4x4 outputs.
 struct WinogradShape {
-  Map in, out;
+  Map in, conv;  // input; output of the convolution
   int64_t pad_top, pad_left;
-  int64_t rows() const { return (out.h + 3) / 4; }
-  int64_t columns() const { return (out.w + 3) / 4; }
+  bool pool = false;  // a maxpool of 2x2, stride 2, is computed with it
+  Map out() const { return pool ? Map{conv.h / 2, conv.w / 2, conv.c} : conv; }
+  int64_t rows() const { return (conv.h + 3) / 4; }
+  int64_t columns() const { return (conv.w + 3) / 4; }
   int64_t tiles() const { return rows() * columns(); }  // of one sample
 };
 
@@ -29,7 +31,7 @@ struct WinogradLoops {
   // outputs.
   void (*product)(const float* v, const float* u, float* m, int64_t tiles, int64_t inputs, int64_t outputs,
                   int64_t first, int64_t last);
-  // One tile of one channel block: y = act(A^T M A + bias); only ReLU is applied here.
+  // One tile of one channel block: y = pool(act(A^T M A + bias)); only ReLU is applied here.
   void (*output)(const float* m, int64_t stride, const float* bias, Act act, float* y, const WinogradShape& shape,
                  int64_t row, int64_t column);
 };
@@ -46,7 +48,8 @@ std::vector<float> pack_winograd(std::span<const float> kernel, int64_t inputs, 
 // Floats that winograd() works in.
 int64_t winograd_scratch(const WinogradShape& shape, int64_t batch, int threads);
 
-// The first n samples of y = act(conv(x) + bias); packed and bias from padded channels.
+// The first n samples of y = pool(act(conv(x) + bias)), with a pool only none or ReLU; packed and bias from padded
+// channels.
 void winograd(const WinogradShape& shape, int64_t n, const float* x, const float* packed, const float* bias, Act act,
               float* y, float* scratch, int threads);
 

@@ -104,16 +104,31 @@ LEPTON_INLINE void transform_four(Vec* m, int step) {
   m[3 * step] = difference + 8 * difference2 + m[5 * step];
 }
 
+LEPTON_INLINE Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+
+// The largest of each 2x2 of the first 4x4.
+LEPTON_INLINE void pool_four(Vec* d) {
+  for (int i = 0; i < 2; ++i) {
+    for (int j = 0; j < 2; ++j) {
+      const Vec* from = d + 12 * i + 2 * j;
+      d[6 * i + j] = larger(larger(from[0], from[1]), larger(from[6], from[7]));
+    }
+  }
+}
+
 void output(const float* m, int64_t stride, const float* bias, Act act, float* y, const WinogradShape& shape,
             int64_t row, int64_t column) {
   Vec d[36];
   for (int64_t i = 0; i < 36; ++i) d[i] = load(m + i * stride);
   for (int j = 0; j < 6; ++j) transform_four(d + j, 6);
+  for (int i = 0; i < 4; ++i) transform_four(d + i * 6, 1);
+  const int64_t size = shape.pool ? 2 : 4, across = shape.pool ? shape.conv.w / 2 : shape.conv.w;
+  const int64_t down = shape.pool ? shape.conv.h / 2 : shape.conv.h;
+  if (shape.pool) pool_four(d);
   const Vec shift = load(bias);
-  const int64_t width = shape.out.w - 4 * column < 4 ? shape.out.w - 4 * column : 4;
-  for (int64_t i = 0; i < 4 && 4 * row + i < shape.out.h; ++i) {
-    transform_four(d + i * 6, 1);
-    float* to = y + ((4 * row + i) * shape.out.w + 4 * column) * kLanes;
+  const int64_t width = across - size * column < size ? across - size * column : size;
+  for (int64_t i = 0; i < size && size * row + i < down; ++i) {
+    float* to = y + ((size * row + i) * across + size * column) * kLanes;
     for (int64_t j = 0; j < width; ++j) {
       Vec value = d[i * 6 + j] + shift;
       if (act == Act::relu) value = reinterpret_cast<Vec>(reinterpret_cast<Ints>(value) & (value > 0.0F));

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "base/random.h"
+#include "engine/cpu/conv_testing.h"
 
 namespace lepton::cpu {
 namespace {
@@ -12,10 +12,6 @@ namespace {
 struct Case {
   int64_t h, w, in, out, pad_top, pad_left, out_h, out_w;
 };
-
-float noise(uint64_t stream, size_t i) {
-  return static_cast<float>(random4(stream, Stream::sample, 0, i).v[0]) / static_cast<float>(1U << 31) - 1;
-}
 
 class Winograd : public testing::TestWithParam<Case> {
  protected:
@@ -35,16 +31,17 @@ class Winograd : public testing::TestWithParam<Case> {
   }
 
   // Samples [first, first + n), plain [n, h, w, c].
-  std::vector<float> run(int64_t first, int64_t n, int threads, Act act) const {
-    AlignedFloats x(n * shape_.in.sample()), y(n * shape_.out.sample()), work(winograd_scratch(shape_, n, threads));
+  std::vector<float> run(int64_t first, int64_t n, int threads, Act act, bool pool = false) const {
+    WinogradShape shape = shape_;
+    shape.pool = pool;
+    const Map out = shape.out();
+    AlignedFloats x(n * shape.in.sample()), y(n * out.sample()), work(winograd_scratch(shape, n, threads));
     for (int64_t s = 0; s < n; ++s) {
       block(shape_.in, x_.data() + (first + s) * shape_.in.pixels() * shape_.in.c, x.data() + s * shape_.in.sample());
     }
-    winograd(shape_, n, x.data(), packed_.data(), bias_.data(), act, y.data(), work.data(), threads);
-    std::vector<float> plain(static_cast<size_t>(n * shape_.out.pixels() * shape_.out.c));
-    for (int64_t s = 0; s < n; ++s) {
-      unblock(shape_.out, y.data() + s * shape_.out.sample(), plain.data() + s * shape_.out.pixels() * shape_.out.c);
-    }
+    winograd(shape, n, x.data(), packed_.data(), bias_.data(), act, y.data(), work.data(), threads);
+    std::vector<float> plain(static_cast<size_t>(n * out.pixels() * out.c));
+    for (int64_t s = 0; s < n; ++s) unblock(out, y.data() + s * out.sample(), plain.data() + s * out.pixels() * out.c);
     return plain;
   }
 
@@ -78,6 +75,12 @@ TEST_P(Winograd, IsTheConvolution) {
     ASSERT_NEAR(y[i], wanted, tolerance) << i;
     ASSERT_EQ(relu[i], y[i] > 0 ? y[i] : 0) << i;
   }
+}
+
+TEST_P(Winograd, PoolsWhatItComputes) {
+  const Case& c = GetParam();
+  const std::vector<float> y = run(0, kSamples, 1, Act::relu), pooled = run(0, kSamples, 2, Act::relu, true);
+  expect_pooled(y, pooled, kSamples, c.out_h, c.out_w, c.out);
 }
 
 TEST_P(Winograd, AnswersDoNotDependOnBatchOrThreads) {
