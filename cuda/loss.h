@@ -1,11 +1,9 @@
 #pragma once
 // Softmax cross-entropy of logits [n, classes], and its gradient.
-#include <array>
-
 #include "base/batch.h"
-#include "base/error.h"
 #include "base/hd.h"
 #include "cuda/memory.h"
+#include "cuda/step.h"
 #include "cuda/sums.h"
 #include "kernels/loss.h"
 
@@ -15,20 +13,24 @@ struct Sample {
   float log_total, loss, correct;
 };
 
-// One sample each; weights: [n] or nullptr.
+LEPTON_HD float weight_of(const DeviceBatch& batch, int64_t s) {
+  return batch.weights == nullptr ? 1.0F : batch.weights[s];
+}
+
+// One sample each.
 struct SampleLoss {
-  kernels::CrossEntropy<float> entropy;
+  int64_t classes;
+  const StepNumbers* numbers;
   const float* logits;
-  const int32_t* labels;
-  const float* weights;
   Sample* samples;
 
   LEPTON_HD void operator()(int64_t s) const {
-    const float* row = logits + s * entropy.classes;
-    const int32_t label = labels[s];
-    const float weight = weights == nullptr ? 1.0F : weights[s];
-    const bool right = label >= 0 && kernels::largest(row, entropy.classes) == label;
-    samples[s] = {kernels::log_sum_exp(row, entropy.classes), label < 0 ? 0.0F : weight * entropy.loss(row, label),
+    const kernels::CrossEntropy<float> entropy{classes, numbers->smoothing};
+    const float* row = logits + s * classes;
+    const int32_t label = numbers->batch.labels[s];
+    const float weight = weight_of(numbers->batch, s);
+    const bool right = label >= 0 && kernels::largest(row, classes) == label;
+    samples[s] = {kernels::log_sum_exp(row, classes), label < 0 ? 0.0F : weight * entropy.loss(row, label),
                   right ? 1.0F : 0.0F};
   }
 };
@@ -36,18 +38,17 @@ struct SampleLoss {
 // One logit each.
 template <class T>
 struct LossGradient {
-  kernels::CrossEntropy<float> entropy;
+  int64_t classes;
+  const StepNumbers* numbers;
   const float* logits;
-  const int32_t* labels;
-  const float* weights;
   const Sample* samples;
-  float factor;
   T* gradient;
 
   LEPTON_HD void operator()(int64_t i) const {
-    const int64_t s = i / entropy.classes;
-    const float weight = weights == nullptr ? 1.0F : weights[s];
-    gradient[i] = T(entropy.gradient(logits[i], samples[s].log_total, i % entropy.classes, labels[s], weight * factor));
+    const kernels::CrossEntropy<float> entropy{classes, numbers->smoothing};
+    const int64_t s = i / classes;
+    const float share = weight_of(numbers->batch, s) * numbers->share;
+    gradient[i] = T(entropy.gradient(logits[i], samples[s].log_total, i % classes, numbers->batch.labels[s], share));
   }
 };
 
@@ -78,45 +79,25 @@ template <class P, class T>
 class Loss {
  public:
   Loss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
-    labels_ = memory_of<int32_t>(policy, batch);
-    weights_ = memory_of<float>(policy, batch);
     samples_ = memory_of<Sample>(policy, batch);
     wide_ = memory_of<float>(policy, batch * classes);
     sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
-  int64_t bytes() const {
-    return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes() + wide_.bytes();
-  }
+  int64_t bytes() const { return samples_.bytes() + sums_.bytes() + wide_.bytes(); }
 
-  // Sets the gradient [n, classes], `factor` being a weight of 1's share. sums() then are {weighted loss, correct}.
-  void run(P& policy, const Batch& batch, const T* stored, float smoothing, double factor, T* gradient) {
-    for (const int32_t label : batch.labels) {
-      if (label >= classes_) fail(Exit::mismatch, "cuda: label {} in a network of {} classes", label, classes_);
-    }
-    auto* labels = labels_.template as<int32_t>();
+  // Sets the gradient [n, classes]. Returns where the weighted loss and how many are correct will stand, on the device.
+  const double* run(P& policy, int64_t n, const StepNumbers* numbers, const T* stored, T* gradient) {
     auto* samples = samples_.template as<Sample>();
-    float* weights = batch.weights.empty() ? nullptr : weights_.template as<float>();
-    policy.upload(labels, batch.labels.data(), static_cast<int64_t>(batch.labels.size_bytes()));
-    if (weights != nullptr) policy.upload(weights, batch.weights.data(), batch.n * static_cast<int64_t>(sizeof(float)));
     auto* logits = wide_.template as<float>();
-    policy.launch(batch.n * classes_, Widen<T>{stored, logits});
-    const kernels::CrossEntropy<float> entropy{classes_, smoothing};
-    policy.launch(batch.n, SampleLoss{entropy, logits, labels, weights, samples});
-    policy.launch(batch.n * classes_,
-                  LossGradient<T>{entropy, logits, labels, weights, samples, static_cast<float>(factor), gradient});
-    result_ = column_sums(policy, batch.n, 2, SampleTerm{samples}, sums_.template as<double>());
-  }
-
-  std::array<double, 2> sums(P& policy) const {
-    std::array<double, 2> result{};
-    policy.download(result.data(), result_, sizeof(result));
-    return result;
+    policy.launch(n * classes_, Widen<T>{stored, logits});
+    policy.launch(n, SampleLoss{classes_, numbers, logits, samples});
+    policy.launch(n * classes_, LossGradient<T>{classes_, numbers, logits, samples, gradient});
+    return column_sums(policy, n, 2, SampleTerm{samples}, sums_.template as<double>());
   }
 
  private:
   int64_t classes_;
-  Memory<P> labels_, weights_, samples_, sums_, wide_;
-  const double* result_ = nullptr;  // within sums_
+  Memory<P> samples_, sums_, wide_;
 };
 
 }  // namespace lepton::cuda

@@ -110,11 +110,13 @@ struct NormalizeBack {
 };
 
 struct UpdateRunning {
+  const Verdict* verdict;
   float *mean, *variance;  // running
   const float *fresh_mean, *fresh_variance;
   float keep;
   int64_t count;
   LEPTON_HD void operator()(int64_t c) const {
+    if (verdict->go == 0) return;
     mean[c] = kernels::running(mean[c], fresh_mean[c], keep);
     variance[c] = kernels::running(variance[c], kernels::unbiased(fresh_variance[c], count), keep);
   }
@@ -164,8 +166,8 @@ class NormOp : public Op<P, T> {
   }
 
   void commit(P& policy, const Pass& pass) override {
-    policy.launch(channels_,
-                  UpdateRunning{mean_, variance_, fresh_mean(), fresh_variance(), attributes_.keep, pass.n * pixels_});
+    policy.launch(channels_, UpdateRunning{pass.verdict, mean_, variance_, fresh_mean(), fresh_variance(),
+                                           attributes_.keep, pass.n * pixels_});
   }
 
   std::string describe() const override { return std::is_same_v<A, Identity> ? "" : "with its activation"; }

@@ -4,14 +4,18 @@
 #include <cstdint>
 #include <string>
 
+#include "cuda/step.h"
+
 namespace lepton::cuda {
 
+// A training pass is recorded and replayed: what else changes from step to step, ops read on the device.
 struct Pass {
-  int64_t n = 0;          // samples
-  bool training = false;  // batch statistics and dropout
-  bool activate = true;   // with the activation that is computed with the layer (fusion.h)
-  bool crop = true;       // without what a pool leaves out (fusion.h)
-  int64_t step = 0;       // names dropout's random numbers
+  int64_t n = 0;                         // samples
+  bool training = false;                 // batch statistics and dropout
+  bool activate = true;                  // with the activation that is computed with the layer (fusion.h)
+  bool crop = true;                      // without what a pool leaves out (fusion.h)
+  const StepNumbers* numbers = nullptr;  // on the device
+  const Verdict* verdict = nullptr;      // on the device, there from commit() on
 };
 
 // Values [n, sample shape] in N H W C order and their gradients, stored as T.
@@ -38,7 +42,7 @@ class Op {
   virtual void forward(P& policy, const Pass& pass, const Buffers<T>& b) = 0;
   virtual void backward(P& policy, const Pass& pass,
                         const Buffers<T>& b) = 0;  // sets gradients of parameters
-  // After a step that was finite.
+  // After the backward pass; changes something only if verdict->go.
   virtual void commit(P&, const Pass&) {}
   virtual std::string describe() const { return {}; }
 };

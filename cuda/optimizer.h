@@ -7,33 +7,61 @@
 #include "base/error.h"
 #include "cuda/parameters.h"
 #include "cuda/policy.h"
+#include "cuda/step.h"
 #include "cuda/sums.h"
 #include "engine/engine.h"
 #include "kernels/optimizer.h"
 
 namespace lepton::cuda {
 
+// What an update reads on the device: one parameter's rate and decay, and what is the same for all.
+struct Moving {
+  const float *rate, *decay;
+  const StepNumbers* numbers;
+  const Verdict* verdict;
+  LEPTON_HD bool stands() const { return verdict->go == 0; }
+};
+
 struct SgdStep {
-  kernels::Sgd<float> rule;
+  kernels::Sgd<float> rule;  // but for what moves
+  Moving moving;
   float* w;
   const float* g;
   float* velocity;
-  LEPTON_HD void operator()(int64_t i) const { rule(w[i], g[i], velocity[i]); }
+  LEPTON_HD void operator()(int64_t i) const {
+    if (moving.stands()) return;
+    kernels::Sgd<float> now = rule;
+    now.rate = *moving.rate, now.decay = *moving.decay, now.factor = moving.verdict->factor;
+    now(w[i], g[i], velocity[i]);
+  }
 };
 
 struct AdamWStep {
-  kernels::AdamW<float> rule;
+  kernels::AdamW<float> rule;  // but for what moves
+  Moving moving;
   float* w;
   const float* g;
   float *first, *second;
-  LEPTON_HD void operator()(int64_t i) const { rule(w[i], g[i], first[i], second[i]); }
+  LEPTON_HD void operator()(int64_t i) const {
+    if (moving.stands()) return;
+    kernels::AdamW<float> now = rule;
+    now.rate = *moving.rate, now.decay = *moving.decay, now.factor = moving.verdict->factor;
+    now.correction1 = moving.numbers->correction1, now.correction2 = moving.numbers->correction2;
+    now(w[i], g[i], first[i], second[i]);
+  }
 };
 
 struct MuonMomentum {
-  kernels::MuonDirection<float> rule;
+  kernels::MuonDirection<float> rule;  // but for the factor
+  Moving moving;
   const float* g;
   float *velocity, *direction;
-  LEPTON_HD void operator()(int64_t i) const { direction[i] = rule(g[i], velocity[i]); }
+  LEPTON_HD void operator()(int64_t i) const {
+    if (moving.stands()) return;
+    kernels::MuonDirection<float> now = rule;
+    now.factor = moving.verdict->factor;
+    direction[i] = now(g[i], velocity[i]);
+  }
 };
 
 struct DivideByNorm {
@@ -45,14 +73,15 @@ struct DivideByNorm {
 };
 
 struct MuonStep {
-  float rate, decay;
+  Moving moving;
   int64_t outputs;
   const double* square;  // of w before the step
   float* w;
   const float* direction;
   LEPTON_HD void operator()(int64_t i) const {
+    if (moving.stands()) return;
     const auto reset = static_cast<float>(kernels::muon_reset(std::sqrt(*square), outputs));
-    kernels::MuonUpdate<float>{rate, decay, reset}(w[i], direction[i]);
+    kernels::MuonUpdate<float>{*moving.rate, *moving.decay, reset}(w[i], direction[i]);
   }
 };
 
@@ -63,10 +92,13 @@ struct CopyFloat {
 };
 
 struct Average {
+  const Verdict* verdict;
   const float* w;
   float* average;
   float decay;
-  LEPTON_HD void operator()(int64_t i) const { average[i] = kernels::moving_average(average[i], w[i], decay); }
+  LEPTON_HD void operator()(int64_t i) const {
+    if (verdict->go != 0) average[i] = kernels::moving_average(average[i], w[i], decay);
+  }
 };
 
 template <class P>
@@ -91,37 +123,43 @@ class Optimizer {
     work_ = memory_of<float>(policy, work);
   }
 
-  // To be called once all gradients are there, for gradient_norm().
-  void measure_gradient() { whole_square(parameters_.gradients.template as<float>(), parameters_.trained); }
-
-  // 2-norm of the gradient over all trained parameters; not finite if any value is not.
-  double gradient_norm() const {
-    double square = 0;
-    policy_.download(&square, square_, sizeof(square));
-    return std::sqrt(square);
+  // To be called once all gradients are there. Returns where the square of the gradient's 2-norm over all trained
+  // parameters will stand, on the device, until update(); it is not finite if any value is not.
+  const double* measure_gradient() {
+    whole_square(parameters_.gradients.template as<float>(), parameters_.trained);
+    return square_;
   }
 
-  // One update; gradients are multiplied by `factor` (clipping).
-  void update(const StepSettings& settings, float factor) {
-    const size_t count = parameters_.slots.size();
-    if (settings.rates.size() != count || settings.decays.size() != count) {
-      fail(Exit::bug, "cuda: {} rates and {} decays for {} parameters", settings.rates.size(), settings.decays.size(),
-           count);
-    }
-    ++steps_;
-    for (size_t i = 0; i < count; ++i) {
+  // Says what the coming update reads of `numbers`.
+  void prepare(StepNumbers& numbers) const {
+    const auto correction = [&](float beta) {
+      return static_cast<float>(kernels::adam_correction(static_cast<double>(beta), steps_ + 1));
+    };
+    numbers.correction1 = correction(spec_.beta1);
+    numbers.correction2 = correction(spec_.beta2);
+  }
+
+  // One update, or none if the verdict is against it. moving: of the first parameter; rates and decays of the others
+  // stand behind.
+  void update(const Moving& moving) {
+    for (size_t i = 0; i < parameters_.slots.size(); ++i) {
       const Slot& slot = parameters_.slots[i];
       if (!slot.parameter.trainable) continue;
+      Moving own = moving;
+      own.rate += i, own.decay += i;
       if (matrix(slot)) {
-        muon(slot, settings.rates[i], settings.decays[i], factor);
+        muon(slot, own);
       } else {
-        elementwise(slot, settings.rates[i], settings.decays[i], factor);
+        elementwise(slot, own);
       }
     }
     if (spec_.ema <= 0) return;
     const auto* values = parameters_.values.template as<float>();
-    policy_.launch(parameters_.trained, Average{values, average_.template as<float>(), spec_.ema});
+    policy_.launch(parameters_.trained, Average{moving.verdict, values, average_.template as<float>(), spec_.ema});
   }
+
+  // After an update that was done.
+  void count_step() { ++steps_; }
 
   void save(ParameterSet& set) const {
     for (const State& state : states_) save(set, state.flat, state.suffix);
@@ -160,31 +198,28 @@ class Optimizer {
     whole_sum(policy_, count, Square{x}, sums_.template as<double>(), square_);
   }
 
-  void elementwise(const Slot& slot, float rate, float decay, float factor) {
+  void elementwise(const Slot& slot, const Moving& moving) {
     float* w = parameters_.value(slot);
     const float* g = parameters_.gradient(slot);
     if (spec_.kind == OptimizerKind::adamw) {
-      const auto c1 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta1), steps_));
-      const auto c2 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta2), steps_));
-      const kernels::AdamW<float> rule{rate, decay, spec_.beta1, spec_.beta2, spec_.epsilon, factor, c1, c2};
-      return policy_.launch(slot.size(), AdamWStep{rule, w, g, state(0, slot), state(1, slot)});
+      const kernels::AdamW<float> rule{0, 0, spec_.beta1, spec_.beta2, spec_.epsilon, 1, 1, 1};
+      return policy_.launch(slot.size(), AdamWStep{rule, moving, w, g, state(0, slot), state(1, slot)});
     }
     const bool muon = spec_.kind == OptimizerKind::muon;
-    const kernels::Sgd<float> rule{rate, decay, muon ? spec_.other_momentum : spec_.momentum, factor,
-                                   muon || spec_.nesterov};
-    policy_.launch(slot.size(), SgdStep{rule, w, g, state(0, slot)});
+    const kernels::Sgd<float> rule{0, 0, muon ? spec_.other_momentum : spec_.momentum, 1, muon || spec_.nesterov};
+    policy_.launch(slot.size(), SgdStep{rule, moving, w, g, state(0, slot)});
   }
 
-  void muon(const Slot& slot, float rate, float decay, float factor) {
-    const kernels::MuonDirection<float> direction{spec_.momentum, factor, spec_.nesterov};
+  void muon(const Slot& slot, const Moving& moving) {
+    const kernels::MuonDirection<float> direction{spec_.momentum, 1, spec_.nesterov};
     auto* x = work_.template as<float>();
-    policy_.launch(slot.size(), MuonMomentum{direction, parameters_.gradient(slot), state(0, slot), x});
+    policy_.launch(slot.size(), MuonMomentum{direction, moving, parameters_.gradient(slot), state(0, slot), x});
     whole_square(x, slot.size());
     policy_.launch(slot.size(), DivideByNorm{square_, x});
     for (int round = 0; round < kernels::NewtonSchulz::kSteps; ++round) newton_schulz(slot, x);
     float* w = parameters_.value(slot);
     whole_square(w, slot.size());
-    policy_.launch(slot.size(), MuonStep{rate, decay, outputs(slot), square_, w, x});
+    policy_.launch(slot.size(), MuonStep{moving, outputs(slot), square_, w, x});
   }
 
   // X <- a X + (b A + c A A) X, X being column-major [outputs, inputs]; A is X's square on its shorter side.
@@ -243,8 +278,8 @@ class Optimizer {
   bool tf32_;  // Muon's products may be in TF32
   std::vector<State> states_;
   Memory<P> average_, work_, sums_;
-  double* square_;  // result of whole_square, behind the room in sums_
-  int64_t steps_ = 0;
+  double* square_;     // result of whole_square, behind the room in sums_
+  int64_t steps_ = 0;  // updates done
 };
 
 }  // namespace lepton::cuda

@@ -9,7 +9,21 @@
 //   void gemm(const Gemm&)
 //   void finish()                                   returns once everything before is done
 //   std::string describe() const                    one line for -v, beginning with the device's name
-// Calls take effect in the order they are made.
+//   Budget budget                                   counts what is allocated, and limits it
+//   int64_t free_bytes()                            about what could still be allocated
+// Calls take effect in the order they are made, but for copies from pinned memory, which run beside everything else:
+//   void* allocate_pinned(int64_t bytes)            host memory
+//   void release_pinned(void*)
+//   void upload_beside(void* to, const void* from, bytes)  `from` is pinned, and stays as it is until finish_uploads();
+//                                                   nobody reads or writes `to` before join() or finish_uploads()
+//   void join()                                     what comes after waits for all uploads before
+//   void finish_uploads()                           returns once all uploads are done
+// Work that comes again and again is recorded and replayed:
+//   bool records() const                            whether it can
+//   int record(const std::function<void()>& work)   notes the launches, products and zeroes of `work`, and does none of
+//                                                   them; `work` calls nothing else. A number for replay().
+//   void replay(int record)                         does what was noted: the same arguments, what memory holds now
+//   void forget_records()
 #include <cstdint>
 
 #include "cuda/element.h"

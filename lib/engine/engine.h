@@ -1,6 +1,7 @@
 #pragma once
 // One graph, compiled for one device. Training loop, inference and evaluation know nothing else of a device.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -68,9 +69,18 @@ struct LayerTime {
   double forward_ms = 0, backward_ms = 0;
 };
 
+// Gives samples [first, first + count) as stored.
+using SampleReader = std::function<void(int64_t first, int64_t count, std::span<uint8_t> samples)>;
+
 class Engine {
  public:
   virtual ~Engine() = default;
+  // What train_step will be given after the coming one: an engine with memory of its own takes it in while it computes.
+  // The spans stay as they are until that step, or until announce({}) takes it back.
+  virtual void announce(const Batch&) {}
+  // Asks an engine with memory of its own to keep n images there, for batches that only name them (Batch::kept). False:
+  // it does not.
+  virtual bool keep(int64_t, const SampleReader&) { return false; }
   // Forward, backward, update. Only on engines compiled for training. 1 <= batch.n <= options.batch.
   // A table's rows are updated only in steps whose batch holds their token, in all that an update does: gradient,
   // momentum and moments, decay, running average. So a step's time does not depend on the table's size. Muon takes a
