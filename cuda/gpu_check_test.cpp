@@ -3,8 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "cuda/cuda_engine.h"
-#include "cuda/host_policy.h"
+#include "cuda/host_engines.h"
 #include "net/parameters.h"
 
 namespace lepton::cuda {

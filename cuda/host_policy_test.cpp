@@ -23,6 +23,12 @@ struct Order {
   void operator()(int64_t i) const { x[i] = (*next)++; }
 };
 
+struct Accumulate {
+  const float* x;
+  float* sum;
+  void operator()(int64_t) const { *sum += x[0] + x[1]; }
+};
+
 std::vector<float> fetched(HostPolicy& policy, const float* data, int64_t count) {
   std::vector<float> host(static_cast<size_t>(count));
   policy.download(host.data(), data, count * 4);
@@ -209,6 +215,67 @@ TEST(HostPolicy, EpiloguesAddBiasReluAndSums) {
     check_epilogues<Bf16, float>(transposed);
     check_epilogues<Half, float>(transposed);
   }
+}
+
+TEST(HostPolicy, ReplaysWhatWasRecordedWithWhatMemoryHolds) {
+  HostPolicy policy;
+  float *x = floats(policy, {1, 2}), *sum = floats(policy, {0});
+  const int record = policy.record([&] {
+    policy.launch(1, Accumulate{x, sum});
+    policy.zero(x, 4);
+  });
+  EXPECT_EQ(fetched(policy, sum, 1)[0], 0) << "a record does nothing yet";
+  policy.replay(record);
+  const std::vector<float> other = {5, 6};
+  policy.upload(x, other.data(), 8);
+  policy.replay(record);
+  EXPECT_EQ(fetched(policy, sum, 1)[0], 3 + 11);
+  EXPECT_EQ(fetched(policy, x, 2), (std::vector<float>{0, 6}));
+}
+
+TEST(HostPolicy, RecordsNothingThatWaitsOrAllocates) {
+  HostPolicy policy;
+  float host[2] = {}, *data = floats(policy, {1, 2});
+  void* pinned = policy.allocate_pinned(8);
+  const std::function<void()> calls[] = {
+      [&] { policy.allocate(4); },   [&] { policy.upload(data, host, 8); },
+      [&] { policy.finish(); },      [&] { policy.download(host, data, 8); },
+      [&] { policy.join(); },        [&] { policy.upload_beside(data, pinned, 8); },
+      [&] { policy.replay(0); },     [&] { policy.allocate_pinned(4); },
+      [&] { policy.record([] {}); },
+  };
+  for (const auto& call : calls) EXPECT_THROW(policy.record(call), Error);
+  EXPECT_EQ(policy.record([] {}), 0) << "a record that failed leaves nothing";
+  policy.release_pinned(pinned);
+}
+
+TEST(HostPolicy, UploadsBesideComeWhenTheyAreJoined) {
+  HostPolicy policy;
+  float* data = floats(policy, {1, 2});
+  auto* pinned = static_cast<float*>(policy.allocate_pinned(8));
+  pinned[0] = 3, pinned[1] = 4;
+  policy.upload_beside(data, pinned, 8);
+  EXPECT_TRUE(std::isnan(fetched(policy, data, 1)[0]));
+  policy.join();
+  EXPECT_EQ(fetched(policy, data, 2), (std::vector<float>{3, 4}));
+  policy.upload_beside(data, pinned, 8);
+  pinned[1] = 5;
+  EXPECT_THROW(policy.join(), Error) << "changed on its way";
+  EXPECT_THROW(policy.upload_beside(data, pinned + 1, 8), Error);
+  EXPECT_THROW(policy.upload_beside(data, &policy, 4), Error) << "not pinned";
+  policy.release_pinned(pinned);
+}
+
+TEST(HostPolicy, GivesOutNoMoreThanItsBudget) {
+  HostPolicy policy;
+  policy.budget.limit(1000);
+  void* most = policy.allocate(900);
+  EXPECT_THROW(policy.allocate(101), Error);
+  EXPECT_TRUE(policy.budget.refused());
+  EXPECT_NO_THROW(policy.allocate(100));
+  EXPECT_FALSE(policy.budget.refused());
+  policy.release(most);
+  EXPECT_EQ(policy.budget.left(), 900);
 }
 
 }  // namespace
