@@ -80,6 +80,7 @@ Augment augment_of(const AugmentSpec& spec, const Shape& sample, uint64_t seed, 
 
 Batch OwnedBatch::view() const {
   Batch b = batch_of(type, n, x, augment);
+  b.kept = kept;
   b.labels = labels;
   b.targets = targets;
   b.weights = weights;
@@ -169,11 +170,22 @@ const OwnedBatch* BatchLoader::next() {
   return &current_;
 }
 
+const OwnedBatch* BatchLoader::ahead() {
+  const std::lock_guard lock(mutex_);
+  return ready_.empty() ? nullptr : &ready_.front();
+}
+
+void BatchLoader::name_samples() {
+  stop();
+  naming_ = true;
+  cache_ = {};
+}
+
 // Reads the samples order[first, first+window) in order of their place in the file, neighbours with one call.
 void BatchLoader::load_window(std::span<const int64_t> order, int64_t first) {
   const auto n = static_cast<int64_t>(order.size());
   const bool whole = window_ >= n;
-  if (whole && window_begin_ == 0) return;
+  if (naming_ || (whole && window_begin_ == 0)) return;
   std::vector<int64_t> wanted(order.begin() + first, order.begin() + std::min(n, first + window_));
   std::sort(wanted.begin(), wanted.end());
   std::fill(slot_.begin(), slot_.end(), -1);
@@ -196,11 +208,15 @@ void BatchLoader::fill(OwnedBatch& batch, std::span<const int64_t> indices, int6
   const auto bytes = static_cast<size_t>(sample_bytes_);
   const size_t begin = batch.labels.size();
   batch.type = split_.type();
-  batch.x.resize((begin + indices.size()) * bytes);
+  if (!naming_) batch.x.resize((begin + indices.size()) * bytes);
   for (size_t i = 0; i < indices.size(); ++i) {
     const int64_t index = indices[i];
-    std::memcpy(batch.x.data() + (begin + i) * bytes,
-                cache_.data() + static_cast<size_t>(slot_[static_cast<size_t>(index)]) * bytes, bytes);
+    if (naming_) {
+      batch.kept.push_back(static_cast<int32_t>(index));
+    } else {
+      std::memcpy(batch.x.data() + (begin + i) * bytes,
+                  cache_.data() + static_cast<size_t>(slot_[static_cast<size_t>(index)]) * bytes, bytes);
+    }
     const int32_t label = split_.labels()[static_cast<size_t>(index)];
     batch.labels.push_back(label);
     for (size_t t = 0; t < options_.target_mean.size(); ++t) {

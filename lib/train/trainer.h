@@ -46,6 +46,11 @@ struct TrainSetup {
   bool resume = false;             // go on from the checkpoint if there is one
   const Model* initial = nullptr;  // begin with its weights; its last layer only if the classes are the same
   std::string version;             // of the program, for the model's provenance
+  // How engines are made.
+  std::function<std::unique_ptr<Engine>(const Graph&, std::string_view device, const EngineOptions&)> compile =
+      [](const Graph& graph, std::string_view where, const EngineOptions& o) {
+        return lepton::compile(graph, where, o);
+      };
 };
 
 // nullopt: stopped by hooks.stop, a checkpoint was written. Errors: failed (1) when the loss is not finite, naming the
