@@ -101,7 +101,16 @@ void HostPolicy::gemm(const Gemm& g) {
          g.m, g.n, g.k, g.lda, g.ldb, g.ldc, g.batch);
   }
   if (g.in != Type::fp32 && g.out != Type::fp32 && g.in != g.out) fail(Exit::bug, "cuda_host: two kinds of 16 bits");
-  if (g.epilogue != Epilogue::none && (g.batch != 1 || g.beta != 0)) fail(Exit::bug, "cuda_host: no such epilogue");
+  // Matrices of a batch stand one behind the other, or column between column, as long as none writes another's values.
+  const bool behind = g.stride_c >= (g.n - 1) * g.ldc + g.m;
+  const bool between = g.stride_c >= g.m && (g.batch - 1) * g.stride_c + g.m <= g.ldc;
+  if (g.batch > 1 && !behind && !between) {
+    fail(Exit::bug, "cuda_host: products of a batch of {} overlap: m {} n {} ldc {} stride {}", g.batch, g.m, g.n,
+         g.ldc, g.stride_c);
+  }
+  if (g.batch > 1 && (g.stride_a < 0 || g.stride_b < 0)) fail(Exit::bug, "cuda_host: a batch that goes backwards");
+  const bool one = g.batch == 1 || g.epilogue == Epilogue::bias || g.epilogue == Epilogue::relu_bias;
+  if (g.epilogue != Epilogue::none && (!one || g.beta != 0)) fail(Exit::bug, "cuda_host: no such epilogue");
   if (g.epilogue == Epilogue::sums_of_a && g.out != Type::fp32) fail(Exit::bug, "cuda_host: sums are fp32 as C is");
   const Unlocked unlocked(*this);
   switch (g.in) {
