@@ -54,6 +54,8 @@ cublasLtMatrixLayout_t layout(Type type, int64_t rows, int64_t columns, int64_t 
   return made;
 }
 
+const void* source_of(const Gemm& g) { return g.source == nullptr ? g.c : g.source; }
+
 void* vector_of(const Gemm& g) { return g.epilogue == Epilogue::sums_of_a ? g.sums : const_cast<void*>(g.bias); }
 
 }  // namespace
@@ -89,8 +91,8 @@ bool DeviceProducts::run(const Gemm& g, cudaStream_t stream) {
   if (g.epilogue != Epilogue::none) {
     set(product.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector_of(g));
   }
-  check(cublasLtMatmul(handle_, product.description, &g.alpha, g.a, product.a, g.b, product.b, &g.beta, g.c, product.c,
-                       g.c, product.c, &product.algorithm, work_, work_bytes_, stream),
+  check(cublasLtMatmul(handle_, product.description, &g.alpha, g.a, product.a, g.b, product.b, &g.beta, source_of(g),
+                       product.c, g.c, product.c, &product.algorithm, work_, work_bytes_, stream),
         "multiplying matrices");
   return true;
 }
@@ -115,6 +117,7 @@ DeviceProducts::Key DeviceProducts::key_of(const Gemm& g) {
           g.beta != 0,
           alignment(g.a, g, g.in, g.stride_a),
           alignment(g.b, g, g.in, g.stride_b),
+          alignment(source_of(g), g, g.out, g.stride_c),
           alignment(g.c, g, g.out, g.stride_c)};
 }
 

@@ -31,6 +31,7 @@ class HostPolicy {
   void zero(void* data, int64_t bytes);
   void gemm(const Gemm& g);
   void finish() const {}
+  int64_t calls() const { return launches_ + gemms_; }  // so far, of launch and gemm
   std::string describe() const { return "cuda_host: every device call on the host"; }
 
   template <class F>
@@ -63,7 +64,7 @@ class HostPolicy {
   static int64_t stride(int64_t n);  // coprime with n, so that every index comes once
 
   std::map<const char*, Region> regions_;  // by the first byte handed out
-  int64_t launches_ = 0;
+  int64_t launches_ = 0, gemms_ = 0;
 };
 
 }  // namespace lepton::cuda

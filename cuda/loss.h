@@ -12,50 +12,32 @@
 namespace lepton::cuda {
 
 struct Sample {
-  float log_total, loss, correct;
+  float loss, correct;
 };
 
-// One sample each; weights: [n] or nullptr.
-struct SampleLoss {
+// Loss and gradient of one sample each; weights: [n] or nullptr.
+template <class T>
+struct SoftmaxLoss {
   kernels::CrossEntropy<float> entropy;
-  const float* logits;
+  const T* logits;
   const int32_t* labels;
   const float* weights;
+  float factor;
+  T* gradient;
   Sample* samples;
 
   LEPTON_HD void operator()(int64_t s) const {
-    const float* row = logits + s * entropy.classes;
+    const T* row = logits + s * entropy.classes;
+    T* to = gradient + s * entropy.classes;
     const int32_t label = labels[s];
     const float weight = weights == nullptr ? 1.0F : weights[s];
     const bool right = label >= 0 && kernels::largest(row, entropy.classes) == label;
-    samples[s] = {kernels::log_sum_exp(row, entropy.classes), label < 0 ? 0.0F : weight * entropy.loss(row, label),
-                  right ? 1.0F : 0.0F};
+    const auto log_total = kernels::log_sum_exp<float>(row, entropy.classes);
+    samples[s] = {label < 0 ? 0.0F : weight * entropy.loss(row, log_total, label), right ? 1.0F : 0.0F};
+    for (int64_t c = 0; c < entropy.classes; ++c) {
+      to[c] = T(entropy.gradient(row[c], log_total, c, label, weight * factor));
+    }
   }
-};
-
-// One logit each.
-template <class T>
-struct LossGradient {
-  kernels::CrossEntropy<float> entropy;
-  const float* logits;
-  const int32_t* labels;
-  const float* weights;
-  const Sample* samples;
-  float factor;
-  T* gradient;
-
-  LEPTON_HD void operator()(int64_t i) const {
-    const int64_t s = i / entropy.classes;
-    const float weight = weights == nullptr ? 1.0F : weights[s];
-    gradient[i] = T(entropy.gradient(logits[i], samples[s].log_total, i % entropy.classes, labels[s], weight * factor));
-  }
-};
-
-template <class T>
-struct Widen {
-  const T* from;
-  float* to;
-  LEPTON_HD void operator()(int64_t i) const { to[i] = static_cast<float>(from[i]); }
 };
 
 // Columns 0 and 1: loss and correct.
@@ -81,12 +63,9 @@ class Loss {
     labels_ = memory_of<int32_t>(policy, batch);
     weights_ = memory_of<float>(policy, batch);
     samples_ = memory_of<Sample>(policy, batch);
-    wide_ = memory_of<float>(policy, batch * classes);
     sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
-  int64_t bytes() const {
-    return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes() + wide_.bytes();
-  }
+  int64_t bytes() const { return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes(); }
 
   // Sets the gradient [n, classes], `factor` being a weight of 1's share. sums() then are {weighted loss, correct}.
   void run(P& policy, const Batch& batch, const T* stored, float smoothing, double factor, T* gradient) {
@@ -98,12 +77,9 @@ class Loss {
     float* weights = batch.weights.empty() ? nullptr : weights_.template as<float>();
     policy.upload(labels, batch.labels.data(), static_cast<int64_t>(batch.labels.size_bytes()));
     if (weights != nullptr) policy.upload(weights, batch.weights.data(), batch.n * static_cast<int64_t>(sizeof(float)));
-    auto* logits = wide_.template as<float>();
-    policy.launch(batch.n * classes_, Widen<T>{stored, logits});
     const kernels::CrossEntropy<float> entropy{classes_, smoothing};
-    policy.launch(batch.n, SampleLoss{entropy, logits, labels, weights, samples});
-    policy.launch(batch.n * classes_,
-                  LossGradient<T>{entropy, logits, labels, weights, samples, static_cast<float>(factor), gradient});
+    policy.launch(batch.n,
+                  SoftmaxLoss<T>{entropy, stored, labels, weights, static_cast<float>(factor), gradient, samples});
     result_ = column_sums(policy, batch.n, 2, SampleTerm{samples}, sums_.template as<double>());
   }
 
@@ -115,7 +91,7 @@ class Loss {
 
  private:
   int64_t classes_;
-  Memory<P> labels_, weights_, samples_, sums_, wide_;
+  Memory<P> labels_, weights_, samples_, sums_;
   const double* result_ = nullptr;  // within sums_
 };
 

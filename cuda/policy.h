@@ -43,6 +43,7 @@ struct Gemm {
   Epilogue epilogue = Epilogue::none;                           // with beta 0; sums_of_a not of a batch
   const void* bias = nullptr;                                   // [m] of type `out`, the same for all of a batch
   float* sums = nullptr;                                        // [m]; `out` is fp32
+  const void* source = nullptr;                                 // what beta multiplies, laid out as C; nullptr: C
 };
 
 }  // namespace lepton::cuda
