@@ -1,8 +1,12 @@
 // Whole runs beside the CPU engine, and checkpoints that change engines.
 #include "cuda/cuda_engine.h"
 
+#include <regex>
+
+#include "cuda/host_policy.h"
 #include "engine/engine_testing.h"
 #include "net/parameters.h"
+#include "net/presets.h"
 
 namespace lepton {
 namespace {
@@ -122,6 +126,41 @@ TEST(CudaValues, ShareTheArena) {
   const int64_t training = compile_tested(graph, "cuda_host", options)->memory_bytes();
   EXPECT_GT(training, all);  // every value lives until its backward pass
   EXPECT_LT(inference, training / 2);
+}
+
+// Kernels and products of a training step: each costs a GPU about two microseconds. With fewer filters than the
+// networks have, which changes nothing; batches so small that convolutions are one chunk.
+TEST(CudaEngine, AStepIsFewCalls) {
+  struct Row {
+    const char* net;
+    OptimizerKind optimizer;
+    int64_t most;
+  };
+  for (const Row& row : {Row{"speed94", OptimizerKind::muon, 0}, Row{"resnet9", OptimizerKind::sgd, 0}}) {
+    std::string net = find_preset(row.net)->net;
+    for (const auto& [wide, narrow] :
+         {std::pair{"conv 64", "conv 2"}, {"conv 128", "conv 3"}, {"conv 256", "conv 4"}, {"conv 512", "conv 5"}}) {
+      net = std::regex_replace(net, std::regex(wide), narrow);
+    }
+    const Graph graph = build_graph(net, {32, 32, 3}, kClasses);
+    EngineOptions options;
+    options.batch = 2;
+    options.training = true;
+    options.precision = Precision::bf16;
+    options.optimizer.kind = row.optimizer;
+    auto policy = std::make_unique<cuda::HostPolicy>();
+    const cuda::HostPolicy& host = *policy;
+    const auto engine = cuda::make_engine(std::move(policy), graph, options);
+    engine->load(initial_parameters(graph, 3));
+    const std::vector<float> rates(parameters_of(graph).size(), 0.01F), decays(rates.size(), 0.0F);
+    StepSettings settings;
+    settings.rates = rates;
+    settings.decays = decays;
+    const TestSamples samples({32, 32, 3}, 2, kClasses);
+    const int64_t before = host.calls();
+    ASSERT_TRUE(engine->train_step(samples.batch(), settings).finite);
+    EXPECT_LE(host.calls() - before, row.most) << row.net;
+  }
 }
 
 }  // namespace

@@ -38,7 +38,10 @@ struct SumsOfA {
 template <class P, class T>
 void bias_epilogue(P& policy, const Gemm& g) {
   const auto* bias = static_cast<const T*>(g.bias);
-  policy.launch(g.m * g.n, BiasEpilogue<T>{g.m, g.ldc, bias, static_cast<T*>(g.c), g.epilogue == Epilogue::relu_bias});
+  const bool relu = g.epilogue == Epilogue::relu_bias;
+  for (int64_t which = 0; which < g.batch; ++which) {
+    policy.launch(g.m * g.n, BiasEpilogue<T>{g.m, g.ldc, bias, static_cast<T*>(g.c) + which * g.stride_c, relu});
+  }
 }
 
 template <class P, class T>

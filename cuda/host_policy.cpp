@@ -24,6 +24,7 @@ void multiply(const Gemm& g) {
     const auto* a_matrix = static_cast<const In*>(g.a) + which * g.stride_a;
     const auto* b_matrix = static_cast<const In*>(g.b) + which * g.stride_b;
     auto* c_matrix = static_cast<Out*>(g.c) + which * g.stride_c;
+    const auto* source = g.source == nullptr ? c_matrix : static_cast<const Out*>(g.source) + which * g.stride_c;
     const std::vector<double> a = unpacked(a_matrix, g.transpose_a, g.lda, g.m, g.k, g.tf32);
     const std::vector<double> b = unpacked(b_matrix, !g.transpose_b, g.ldb, g.n, g.k, g.tf32);  // op(B)^T
     for (int64_t i = 0; i < g.n * g.m; ++i) {
@@ -32,7 +33,7 @@ void multiply(const Gemm& g) {
       for (int64_t k = 0; k < g.k; ++k) total += row[k] * column[k];
       Out& c = c_matrix[i / g.m * g.ldc + i % g.m];
       float result = g.alpha * static_cast<float>(total);
-      if (g.beta != 0) result += g.beta * static_cast<float>(c);
+      if (g.beta != 0) result += g.beta * static_cast<float>(source[i / g.m * g.ldc + i % g.m]);
       if (biased) result += static_cast<float>(static_cast<const Out*>(g.bias)[i % g.m]);
       if (g.epilogue == Epilogue::relu_bias && !(result > 0)) result = 0;
       c = Out(result);
@@ -165,8 +166,18 @@ void HostPolicy::gemm(const Gemm& g) {
          g.m, g.n, g.k, g.lda, g.ldb, g.ldc, g.batch);
   }
   if (g.in != Type::fp32 && g.out != Type::fp32 && g.in != g.out) fail(Exit::bug, "cuda_host: two kinds of 16 bits");
-  if (g.epilogue != Epilogue::none && (g.batch != 1 || g.beta != 0)) fail(Exit::bug, "cuda_host: no such epilogue");
+  // Matrices of a batch stand one behind the other, or column between column, as long as none writes another's values.
+  const bool behind = g.stride_c >= (g.n - 1) * g.ldc + g.m;
+  const bool between = g.stride_c >= g.m && (g.batch - 1) * g.stride_c + g.m <= g.ldc;
+  if (g.batch > 1 && !behind && !between) {
+    fail(Exit::bug, "cuda_host: products of a batch of {} overlap: m {} n {} ldc {} stride {}", g.batch, g.m, g.n,
+         g.ldc, g.stride_c);
+  }
+  if (g.batch > 1 && (g.stride_a < 0 || g.stride_b < 0)) fail(Exit::bug, "cuda_host: a batch that goes backwards");
+  const bool one = g.batch == 1 || g.epilogue == Epilogue::bias || g.epilogue == Epilogue::relu_bias;
+  if (g.epilogue != Epilogue::none && (!one || g.beta != 0)) fail(Exit::bug, "cuda_host: no such epilogue");
   if (g.epilogue == Epilogue::sums_of_a && g.out != Type::fp32) fail(Exit::bug, "cuda_host: sums are fp32 as C is");
+  ++gemms_;
   do_or_note([g] {
     switch (g.in) {
       case Type::fp32:

@@ -36,6 +36,7 @@ class HostPolicy {
   void zero(void* data, int64_t bytes);
   void gemm(const Gemm& g);
   void finish() const { never_recorded("finish"); }
+  int64_t calls() const { return launches_ + gemms_; }  // so far, of launch and gemm
   std::string describe() const { return "cuda_host: every device call on the host"; }
   Budget budget;
   int64_t free_bytes() const { return kMemory - budget.used(); }
@@ -111,7 +112,7 @@ class HostPolicy {
   bool records_work_;
   std::vector<Record> records_;
   Record* recording_ = nullptr;
-  int64_t launches_ = 0;
+  int64_t launches_ = 0, gemms_ = 0;
 };
 
 }  // namespace lepton::cuda

@@ -124,6 +124,22 @@ TEST(HostPolicy, GemmStridesOverABatchAndDoesNotReadCWhenBetaIsZero) {
   EXPECT_EQ(fetched(policy, c, 3), (std::vector<float>{10, 60, 150}));
 }
 
+// Columns of a matrix never overlap; of a batch, those of A and B may, those of C not.
+TEST(HostPolicy, RefusesBatchesThatWriteTheSameValues) {
+  HostPolicy policy;
+  float* x = floats(policy, std::vector<float>(64, 1));
+  const auto batch = [&](int64_t ldb, int64_t ldc, int64_t stride_c) {
+    Gemm g{false, false, 2, 3, 4, x, 2, x, ldb, floats(policy, std::vector<float>(64)), ldc};
+    g.batch = 3, g.stride_b = 1, g.stride_c = stride_c;
+    policy.gemm(g);
+  };
+  EXPECT_NO_THROW(batch(4, 2, 6));
+  EXPECT_NO_THROW(batch(4, 6, 2));  // column between column
+  for (const int64_t stride : {0, 1, 5}) EXPECT_THROW(batch(4, 2, stride), Error) << stride;
+  EXPECT_THROW(batch(4, 5, 2), Error);
+  EXPECT_THROW(batch(3, 2, 6), Error);
+}
+
 // 1 + 2^-9 is 1 in bf16, 2049 is 2048 in fp16 and in TF32; sums are not rounded before they end.
 template <class T>
 std::vector<float> product(float a, float b, Type out, bool tf32 = false) {
@@ -206,6 +222,21 @@ void check_epilogues(bool transpose_a) {
       if (epilogue == Epilogue::relu_bias) expected[i] = std::max(expected[i], 0.0F);
     }
     for (const bool at_once : {true, false}) EXPECT_EQ(run(epilogue, at_once), expected);
+  }
+}
+
+TEST(HostPolicy, BiasOfABatchIsTheSameForAll) {
+  HostPolicy policy;
+  float *a = floats(policy, {1, 2}), *b = floats(policy, {1, 10, 100}), *bias = floats(policy, {5, -50});
+  for (const bool at_once : {true, false}) {
+    float* c = floats(policy, std::vector<float>(6));
+    Gemm g{false, false, 2, 1, 1, a, 2, b, 1, c, 6};
+    g.batch = 3, g.stride_b = 1, g.stride_c = 2, g.bias = bias;
+    if (at_once) g.epilogue = Epilogue::relu_bias;
+    policy.gemm(g);
+    g.epilogue = Epilogue::relu_bias;
+    if (!at_once) apply_epilogue(policy, g);
+    EXPECT_EQ(fetched(policy, c, 6), (std::vector<float>{6, 0, 15, 0, 105, 150}));
   }
 }
 

@@ -10,53 +10,33 @@
 namespace lepton::cuda {
 
 struct Sample {
-  float log_total, loss, correct;
+  float loss, correct;
 };
 
 LEPTON_HD float weight_of(const DeviceBatch& batch, int64_t s) {
   return batch.weights == nullptr ? 1.0F : batch.weights[s];
 }
 
-// One sample each.
-struct SampleLoss {
+// Loss and gradient of one sample each.
+template <class T>
+struct SoftmaxLoss {
   int64_t classes;
   const StepNumbers* numbers;
-  const float* logits;
+  const T* logits;
+  T* gradient;
   Sample* samples;
 
   LEPTON_HD void operator()(int64_t s) const {
     const kernels::CrossEntropy<float> entropy{classes, numbers->smoothing};
-    const float* row = logits + s * classes;
+    const T* row = logits + s * classes;
+    T* to = gradient + s * classes;
     const int32_t label = numbers->batch.labels[s];
-    const float weight = weight_of(numbers->batch, s);
+    const float weight = weight_of(numbers->batch, s), share = weight * numbers->share;
     const bool right = label >= 0 && kernels::largest(row, classes) == label;
-    samples[s] = {kernels::log_sum_exp(row, classes), label < 0 ? 0.0F : weight * entropy.loss(row, label),
-                  right ? 1.0F : 0.0F};
+    const auto log_total = kernels::log_sum_exp<float>(row, classes);
+    samples[s] = {label < 0 ? 0.0F : weight * entropy.loss(row, log_total, label), right ? 1.0F : 0.0F};
+    for (int64_t c = 0; c < classes; ++c) to[c] = T(entropy.gradient(row[c], log_total, c, label, share));
   }
-};
-
-// One logit each.
-template <class T>
-struct LossGradient {
-  int64_t classes;
-  const StepNumbers* numbers;
-  const float* logits;
-  const Sample* samples;
-  T* gradient;
-
-  LEPTON_HD void operator()(int64_t i) const {
-    const kernels::CrossEntropy<float> entropy{classes, numbers->smoothing};
-    const int64_t s = i / classes;
-    const float share = weight_of(numbers->batch, s) * numbers->share;
-    gradient[i] = T(entropy.gradient(logits[i], samples[s].log_total, i % classes, numbers->batch.labels[s], share));
-  }
-};
-
-template <class T>
-struct Widen {
-  const T* from;
-  float* to;
-  LEPTON_HD void operator()(int64_t i) const { to[i] = static_cast<float>(from[i]); }
 };
 
 // Columns 0 and 1: loss and correct.
@@ -80,24 +60,20 @@ class Loss {
  public:
   Loss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
     samples_ = memory_of<Sample>(policy, batch);
-    wide_ = memory_of<float>(policy, batch * classes);
     sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
-  int64_t bytes() const { return samples_.bytes() + sums_.bytes() + wide_.bytes(); }
+  int64_t bytes() const { return samples_.bytes() + sums_.bytes(); }
 
   // Sets the gradient [n, classes]. Returns where the weighted loss and how many are correct will stand, on the device.
   const double* run(P& policy, int64_t n, const StepNumbers* numbers, const T* stored, T* gradient) {
     auto* samples = samples_.template as<Sample>();
-    auto* logits = wide_.template as<float>();
-    policy.launch(n * classes_, Widen<T>{stored, logits});
-    policy.launch(n, SampleLoss{classes_, numbers, logits, samples});
-    policy.launch(n * classes_, LossGradient<T>{classes_, numbers, logits, samples, gradient});
+    policy.launch(n, SoftmaxLoss<T>{classes_, numbers, stored, gradient, samples});
     return column_sums(policy, n, 2, SampleTerm{samples}, sums_.template as<double>());
   }
 
  private:
   int64_t classes_;
-  Memory<P> samples_, sums_, wide_;
+  Memory<P> samples_, sums_;
 };
 
 }  // namespace lepton::cuda

@@ -39,7 +39,8 @@ enum class Epilogue {
 };
 
 // C = alpha op(A) op(B) + beta C, summed in fp32, as cuBLAS has it: column-major, op(A) [m,k], op(B) [k,n], C [m,n];
-// element (i, j) of a matrix stands at [j * ld + i]. C is not read when beta is 0.
+// element (i, j) of a matrix stands at [j * ld + i], ld at least its rows: columns do not overlap, those of different
+// matrices of a batch may, except in C. C is not read when beta is 0.
 struct Gemm {
   bool transpose_a = false, transpose_b = false;
   int64_t m = 0, n = 0, k = 0;
@@ -53,9 +54,10 @@ struct Gemm {
   int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;  // of a batch, in elements
   Type in = Type::fp32, out = Type::fp32;                       // of A and B; of C, which is `in` or fp32
   bool tf32 = false;                                            // fp32 operands may be rounded to TF32
-  Epilogue epilogue = Epilogue::none;                           // of one product, with beta 0, not of a batch
-  const void* bias = nullptr;                                   // [m] of type `out`
+  Epilogue epilogue = Epilogue::none;                           // with beta 0; sums_of_a not of a batch
+  const void* bias = nullptr;                                   // [m] of type `out`, the same for all of a batch
   float* sums = nullptr;                                        // [m]; `out` is fp32
+  const void* source = nullptr;                                 // what beta multiplies, laid out as C; nullptr: C
 };
 
 }  // namespace lepton::cuda

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "cuda/conv_plan.h"
+#include "cuda/conv_choice.h"
 #include "cuda/fusion.h"
 #include "cuda/op.h"
 #include "cuda/parameters.h"

@@ -17,7 +17,7 @@ double sample_loss(const float* z, int64_t classes, int64_t label, float smoothi
                    float* gradient) {
   std::copy_n(z, classes, logits);
   const kernels::CrossEntropy<double> entropy{classes, static_cast<double>(smoothing)};
-  const double log_total = kernels::log_sum_exp(logits, classes);
+  const double log_total = kernels::log_sum_exp<double>(logits, classes);
   for (int64_t c = 0; c < classes; ++c) {
     gradient[c] = static_cast<float>(entropy.gradient(logits[c], log_total, c, label, factor));
   }

@@ -43,7 +43,7 @@ StepResult cross_entropy(const Batch& batch, const StepSettings& settings, int64
   result.loss = kernels::reduce<double>(batch.n, [&](int64_t s) { return weight(s) * cross.loss(row(s), label(s)); });
   result.loss = total > 0 ? result.loss / total : 0;
   for (int64_t s = 0; s < batch.n; ++s) {
-    const double log_total = kernels::log_sum_exp(row(s), classes);
+    const double log_total = kernels::log_sum_exp<double>(row(s), classes);
     for (int64_t c = 0; c < classes; ++c) {
       gradient[static_cast<size_t>(s * classes + c)] =
           cross.gradient(row(s)[c], log_total, c, label(s), weight(s) * share);
