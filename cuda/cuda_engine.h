@@ -16,6 +16,8 @@
 #include "cuda/loss_scale.h"
 #include "cuda/lower.h"
 #include "cuda/optimizer.h"
+#include "cuda/squared_error.h"
+#include "cuda/texts.h"
 #include "cuda/values.h"
 #include "engine/engine.h"
 
@@ -28,20 +30,25 @@ class CudaEngine : public Engine {
       : policy_(std::move(policy)),
         graph_(graph),
         options_(checked(options)),
-        parameters_(*policy_, graph_, options.training),
+        parameters_(*policy_, graph_, options.batch, options.training),
         stored_(*policy_, parameters_),
         scale_(options_),
         fusion_(graph_),
         values_(*policy_, graph_, fusion_, options.batch, options.training),
+        texts_(*policy_, graph_, options_),
         input_(*policy_, graph_.input, options) {
     int64_t work = 0;
     for (NodeId id = 0; id <= graph_.output(); ++id) {
-      ops_.push_back(lower<P, T>(*policy_, graph_, id, options_, parameters_, stored_, fusion_));
+      ops_.push_back(lower<P, T>(*policy_, graph_, id, options_, parameters_, stored_, fusion_, texts_));
       if (ops_.back()) work = std::max(work, ops_.back()->work_bytes());
     }
     work_ = Memory<P>(*policy_, work);
     if (!options.training) return;
-    loss_ = std::make_unique<Loss<P, T>>(*policy_, options.batch, graph_.classes);
+    if (options.loss == LossKind::mse) {
+      loss_ = std::make_unique<SquaredError<P, T>>(*policy_, options.batch, graph_.classes);
+    } else {
+      loss_ = std::make_unique<CrossEntropyLoss<P, T>>(*policy_, options.batch, graph_.classes);
+    }
     optimizer_ =
         std::make_unique<Optimizer<P>>(*policy_, options.optimizer, parameters_, options.precision != Precision::fp32);
   }
@@ -117,7 +124,7 @@ class CudaEngine : public Engine {
 
   int64_t memory_bytes() const override {
     int64_t bytes = parameters_.values.bytes() + parameters_.gradients.bytes() + values_.bytes() + input_.bytes();
-    bytes += stored_.bytes();
+    bytes += stored_.bytes() + texts_.bytes() + (parameters_.table ? parameters_.table->bytes() : 0);
     for (const auto& op : ops_) bytes += op ? op->kept_bytes() : 0;
     return bytes + work_.bytes() + (loss_ ? loss_->bytes() : 0) + (optimizer_ ? optimizer_->bytes() : 0);
   }
@@ -139,8 +146,6 @@ class CudaEngine : public Engine {
 
   static EngineOptions checked(EngineOptions options) {
     if (options.batch < 1) fail(Exit::usage, "cuda: a batch of {}; at least 1 is needed", options.batch);
-    if (options.loss != LossKind::cross_entropy)
-      fail(Exit::device, "cuda: loss mse is not there yet; use --device cpu");
     return options;
   }
 
@@ -159,9 +164,9 @@ class CudaEngine : public Engine {
 
   // Forward, loss and backward; gradients are left in the parameters' buffer.
   StepResult run(const Batch& batch, const Pass& pass, const StepSettings& settings, Times* times = nullptr) {
-    if (batch.labels.size() != static_cast<size_t>(batch.n)) fail(Exit::bug, "cuda: a batch to train on needs labels");
+    check_truth(batch, options_.loss, graph_.classes);
     forward(batch, pass, graph_.output(), times);
-    const double weight = label_weight(batch);
+    const double weight = loss_weight(batch, options_.loss, graph_.classes);
     const double factor = settings.sum_loss ? 1 : (weight > 0 ? 1 / weight : 0);
     const NodeId logits = graph_.output();
     loss_->run(*policy_, batch, values_.value(logits), settings.label_smoothing,
@@ -183,7 +188,7 @@ class CudaEngine : public Engine {
       if (fusion_.done_with_another(id)) continue;
       const auto which = static_cast<size_t>(id);
       const double ms = milliseconds(times != nullptr, [&] {
-        if (!ops_[which]) return input_.run(*policy_, batch, values_.value(id));
+        if (!ops_[which]) return read(batch, values_.value(id));
         Pass own = pass;
         own.activate = fusion_.activation_of(id) <= last;
         own.crop = fusion_.cropping_pool(id) <= last;
@@ -191,6 +196,11 @@ class CudaEngine : public Engine {
       });
       if (times != nullptr) (*times)[which].forward_ms = ms;
     }
+  }
+
+  void read(const Batch& batch, T* x) {
+    if (graph_.tokens > 0) return texts_.read(*policy_, batch, x);
+    input_.run(*policy_, batch, x);
   }
 
   void backward(const Pass& pass, Times* times) {
@@ -214,7 +224,9 @@ class CudaEngine : public Engine {
   Buffers<T> buffers(NodeId id) const {
     Buffers<T> b;
     const std::vector<NodeId>& inputs = at(id).inputs;
-    for (size_t i = 0; i < inputs.size(); ++i) b.x[i] = values_.value(inputs[i]);
+    for (const NodeId input : inputs) b.x.push_back(values_.value(input));
+    b.dx.resize(inputs.size());
+    b.add.resize(inputs.size());
     b.y = values_.value(id);
     b.dy = values_.gradient(id);
     b.work = work_.template as<void>();
@@ -229,10 +241,11 @@ class CudaEngine : public Engine {
   LossScale scale_;
   Fusion fusion_;
   Values<P, T> values_;
+  Texts<P> texts_;
   Input<P, T> input_;
   std::vector<std::unique_ptr<Op<P, T>>> ops_;  // of each node
   Memory<P> work_;
-  std::unique_ptr<Loss<P, T>> loss_;
+  std::unique_ptr<LossOp<P, T>> loss_;
   std::unique_ptr<Optimizer<P>> optimizer_;
   bool loaded_ = false;
 };

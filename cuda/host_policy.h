@@ -31,12 +31,14 @@ class HostPolicy {
   void zero(void* data, int64_t bytes);
   void gemm(const Gemm& g);
   void finish() const {}
+  int64_t elements() const { return elements_; }  // of all launches
   std::string describe() const { return "cuda_host: every device call on the host"; }
 
   template <class F>
   void launch(int64_t n, const F& f) {
     static_assert(std::is_trivially_copyable_v<F>);
     const Unlocked unlocked(*this);
+    elements_ += n;
     const int64_t step = stride(n), begin = n > 0 ? 7919 * ++launches_ % n : 0;
     for (int64_t k = 0; k < n; ++k) f((begin + k * step) % n);
   }
@@ -63,7 +65,7 @@ class HostPolicy {
   static int64_t stride(int64_t n);  // coprime with n, so that every index comes once
 
   std::map<const char*, Region> regions_;  // by the first byte handed out
-  int64_t launches_ = 0;
+  int64_t launches_ = 0, elements_ = 0;
 };
 
 }  // namespace lepton::cuda

@@ -6,6 +6,7 @@
 #include "base/batch.h"
 #include "base/error.h"
 #include "base/hd.h"
+#include "cuda/frames.h"
 #include "cuda/memory.h"
 #include "cuda/pool.h"
 #include "engine/engine.h"
@@ -32,17 +33,6 @@ struct Gather {
   }
 };
 
-template <class T>
-struct NormalizeRows {
-  int64_t channels;
-  const float *rows, *mean, *std;
-  T* x;
-
-  LEPTON_HD void operator()(int64_t i) const {
-    x[i] = T(kernels::normalized(rows[i], mean[i % channels], std[i % channels]));
-  }
-};
-
 template <class P, class T>
 class Input {
  public:
@@ -63,14 +53,16 @@ class Input {
     check(batch);
     const int64_t count = batch.n * shape_.elements();
     const auto *mean = mean_.template as<float>(), *std = std_.template as<float>();
+    if (!batch.augment.empty()) upload(policy, augment_, batch.augment);
+    const Augment* augment = batch.augment.empty() ? nullptr : augment_.template as<Augment>();
     if (batch.images.empty()) {
       upload(policy, staged_, batch.rows);
-      return policy.launch(count, NormalizeRows<T>{channels_, staged_.template as<float>(), mean, std, x});
+      const kernels::InputFrame<float> frame{shape_.elements() / channels_, channels_};
+      return policy.launch(count, GatherFrames<T>{frame, Divisor(channels_), Divisor(frame.count),
+                                                  staged_.template as<float>(), augment, mean, std, x});
     }
     upload(policy, staged_, batch.images);
-    if (!batch.augment.empty()) upload(policy, augment_, batch.augment);
     const kernels::InputPixel<float> pixel{shape_.elements() / channels_ / width_, width_, channels_};
-    const Augment* augment = batch.augment.empty() ? nullptr : augment_.template as<Augment>();
     policy.launch(count, Gather<T>{pixel, Places(pixel.height, pixel.width, channels_), staged_.template as<uint8_t>(),
                                    augment, mean, std, x});
   }
@@ -92,9 +84,6 @@ class Input {
     if (!batch.tokens.empty() || std::max(batch.images.size(), batch.rows.size()) != count) {
       fail(Exit::mismatch, "cuda: a batch of {} samples needs {} values of shape {}", batch.n, count,
            shape_.to_string());
-    }
-    if (!batch.augment.empty() && batch.images.empty()) {
-      fail(Exit::device, "cuda: augmented rows are not there yet; use --device cpu");
     }
     if (!batch.augment.empty() && batch.augment.size() != static_cast<size_t>(batch.n)) {
       fail(Exit::bug, "cuda: {} augmentations for {} samples", batch.augment.size(), batch.n);

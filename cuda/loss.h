@@ -3,9 +3,9 @@
 #include <array>
 
 #include "base/batch.h"
-#include "base/error.h"
 #include "base/hd.h"
 #include "cuda/memory.h"
+#include "cuda/op.h"
 #include "cuda/sums.h"
 #include "kernels/loss.h"
 
@@ -66,33 +66,21 @@ struct SampleTerm {
   }
 };
 
-inline double label_weight(const Batch& batch) {
-  double total = 0;
-  for (size_t s = 0; s < batch.labels.size(); ++s) {
-    if (batch.labels[s] >= 0) total += batch.weights.empty() ? 1.0 : static_cast<double>(batch.weights[s]);
-  }
-  return total;
-}
-
 template <class P, class T>
-class Loss {
+class CrossEntropyLoss : public LossOp<P, T> {
  public:
-  Loss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
+  CrossEntropyLoss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
     labels_ = memory_of<int32_t>(policy, batch);
     weights_ = memory_of<float>(policy, batch);
     samples_ = memory_of<Sample>(policy, batch);
     wide_ = memory_of<float>(policy, batch * classes);
     sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
-  int64_t bytes() const {
+  int64_t bytes() const override {
     return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes() + wide_.bytes();
   }
 
-  // Sets the gradient [n, classes], `factor` being a weight of 1's share. sums() then are {weighted loss, correct}.
-  void run(P& policy, const Batch& batch, const T* stored, float smoothing, double factor, T* gradient) {
-    for (const int32_t label : batch.labels) {
-      if (label >= classes_) fail(Exit::mismatch, "cuda: label {} in a network of {} classes", label, classes_);
-    }
+  void run(P& policy, const Batch& batch, const T* stored, float smoothing, double factor, T* gradient) override {
     auto* labels = labels_.template as<int32_t>();
     auto* samples = samples_.template as<Sample>();
     float* weights = batch.weights.empty() ? nullptr : weights_.template as<float>();
@@ -107,7 +95,7 @@ class Loss {
     result_ = column_sums(policy, batch.n, 2, SampleTerm{samples}, sums_.template as<double>());
   }
 
-  std::array<double, 2> sums(P& policy) const {
+  std::array<double, 2> sums(P& policy) const override {
     std::array<double, 2> result{};
     policy.download(result.data(), result_, sizeof(result));
     return result;

@@ -3,6 +3,9 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include "base/batch.h"
 
 namespace lepton::cuda {
 
@@ -14,15 +17,15 @@ struct Pass {
   int64_t step = 0;       // names dropout's random numbers
 };
 
-// Values [n, sample shape] in N H W C order and their gradients, stored as T.
+// Values [n, sample shape] in N H W C order and their gradients, stored as T; a place for each input.
 template <class T>
 struct Buffers {
-  std::array<const T*, 2> x{};  // inputs
+  std::vector<const T*> x;  // inputs
   T* y = nullptr;
-  T* dy = nullptr;            // nobody reads it after the op
-  std::array<T*, 2> dx{};     // nullptr: not wanted
-  std::array<bool, 2> add{};  // dx holds another reader's share already
-  void* work = nullptr;       // work_bytes() of room, 256-byte aligned, shared by all ops
+  T* dy = nullptr;        // nobody reads it after the op
+  std::vector<T*> dx;     // nullptr: not wanted
+  std::vector<bool> add;  // dx holds another reader's share already
+  void* work = nullptr;   // work_bytes() of room, 256-byte aligned, shared by all ops
 };
 
 template <class P, class T>
@@ -41,6 +44,22 @@ class Op {
   // After a step that was finite.
   virtual void commit(P&, const Pass&) {}
   virtual std::string describe() const { return {}; }
+};
+
+// What the network is trained for.
+template <class P, class T>
+class LossOp {
+ public:
+  LossOp() = default;
+  LossOp(const LossOp&) = delete;
+  LossOp& operator=(const LossOp&) = delete;
+  virtual ~LossOp() = default;
+
+  virtual int64_t bytes() const = 0;
+  // Sets the gradient by the last node's values [n, classes], `factor` being a weight of 1's share.
+  virtual void run(P& policy, const Batch& batch, const T* values, float smoothing, double factor, T* gradient) = 0;
+  // Of the batch that run() had last: sum of weighted losses, and of samples classified rightly.
+  virtual std::array<double, 2> sums(P& policy) const = 0;
 };
 
 }  // namespace lepton::cuda

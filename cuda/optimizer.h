@@ -18,7 +18,8 @@ struct SgdStep {
   float* w;
   const float* g;
   float* velocity;
-  LEPTON_HD void operator()(int64_t i) const { rule(w[i], g[i], velocity[i]); }
+  LEPTON_HD void take(int64_t i, float gradient) const { rule(w[i], gradient, velocity[i]); }
+  LEPTON_HD void operator()(int64_t i) const { take(i, g[i]); }
 };
 
 struct AdamWStep {
@@ -26,7 +27,8 @@ struct AdamWStep {
   float* w;
   const float* g;
   float *first, *second;
-  LEPTON_HD void operator()(int64_t i) const { rule(w[i], g[i], first[i], second[i]); }
+  LEPTON_HD void take(int64_t i, float gradient) const { rule(w[i], gradient, first[i], second[i]); }
+  LEPTON_HD void operator()(int64_t i) const { take(i, g[i]); }
 };
 
 struct MuonMomentum {
@@ -81,9 +83,9 @@ class Optimizer {
         square_(sums_.template as<double>() + whole_sum_room(parameters.trained)) {
     const bool adamw = spec.kind == OptimizerKind::adamw;
     for (const char* suffix : adamw ? std::vector{".m", ".v"} : std::vector{".momentum"}) {
-      states_.push_back({suffix, memory_of<float>(policy, parameters.trained)});
+      states_.push_back({suffix, memory_of<float>(policy, parameters.stateful)});
     }
-    if (spec.ema > 0) average_ = memory_of<float>(policy, parameters.trained);
+    if (spec.ema > 0) average_ = memory_of<float>(policy, parameters.stateful);
     int64_t work = 0;
     for (const Slot& slot : parameters.slots) {
       if (matrix(slot)) work = std::max(work, 2 * slot.size() + 2 * side(slot) * side(slot));
@@ -92,7 +94,10 @@ class Optimizer {
   }
 
   // To be called once all gradients are there, for gradient_norm().
-  void measure_gradient() { whole_square(parameters_.gradients.template as<float>(), parameters_.trained); }
+  void measure_gradient() {
+    whole_square(parameters_.gradients.template as<float>(), parameters_.trained);
+    if (parameters_.table) parameters_.table->add_square(square_);
+  }
 
   // 2-norm of the gradient over all trained parameters; not finite if any value is not.
   double gradient_norm() const {
@@ -162,17 +167,25 @@ class Optimizer {
 
   void elementwise(const Slot& slot, float rate, float decay, float factor) {
     float* w = parameters_.value(slot);
-    const float* g = parameters_.gradient(slot);
+    const float* g = slot.table() ? nullptr : parameters_.gradient(slot);
     if (spec_.kind == OptimizerKind::adamw) {
       const auto c1 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta1), steps_));
       const auto c2 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta2), steps_));
       const kernels::AdamW<float> rule{rate, decay, spec_.beta1, spec_.beta2, spec_.epsilon, factor, c1, c2};
-      return policy_.launch(slot.size(), AdamWStep{rule, w, g, state(0, slot), state(1, slot)});
+      return take(slot, AdamWStep{rule, w, g, state(0, slot), state(1, slot)});
     }
     const bool muon = spec_.kind == OptimizerKind::muon;
     const kernels::Sgd<float> rule{rate, decay, muon ? spec_.other_momentum : spec_.momentum, factor,
                                    muon || spec_.nesterov};
-    policy_.launch(slot.size(), SgdStep{rule, w, g, state(0, slot)});
+    take(slot, SgdStep{rule, w, g, state(0, slot)});
+  }
+
+  // Of a table only the rows that the batch holds, and their averages with them.
+  template <class Step>
+  void take(const Slot& slot, const Step& step) {
+    if (!slot.table()) return policy_.launch(slot.size(), step);
+    float* average = spec_.ema > 0 ? average_.template as<float>() + slot.offset : nullptr;
+    parameters_.table->update(step, parameters_.value(slot), average, spec_.ema);
   }
 
   void muon(const Slot& slot, float rate, float decay, float factor) {
@@ -227,7 +240,7 @@ class Optimizer {
   }
 
   void load(const ParameterSet& set, const Memory<P>& flat, const char* suffix, bool from_parameters) {
-    std::vector<float> host(static_cast<size_t>(parameters_.trained), 0.0F);
+    std::vector<float> host(static_cast<size_t>(parameters_.stateful), 0.0F);
     for (const Slot& slot : parameters_.slots) {
       if (!slot.parameter.trainable) continue;
       const NamedTensor* found = set.find(slot.ref.name + suffix);

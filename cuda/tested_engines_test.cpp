@@ -1,6 +1,6 @@
 // The engine tests of lib/engine on the CUDA engine with its host policy, and on a GPU where there is one.
 #include "cuda/cuda_engine.h"
-#include "cuda/host_policy.h"
+#include "cuda/host_engine.h"
 #include "engine/engine_testing.h"
 
 namespace lepton {
@@ -17,7 +17,12 @@ const std::vector<std::string>& test_devices() {
 
 std::unique_ptr<Engine> compile_tested(const Graph& graph, const std::string& device, const EngineOptions& options) {
   if (device != "cuda_host") return compile(graph, device, options);
-  return cuda::make_engine(std::make_unique<cuda::HostPolicy>(), graph, options);
+  return cuda::make_host_engine(std::make_unique<cuda::HostPolicy>(), graph, options);
+}
+
+std::unique_ptr<Engine> cuda::make_host_engine(std::unique_ptr<HostPolicy> policy, const Graph& graph,
+                                               const EngineOptions& options) {
+  return make_engine(std::move(policy), graph, options);
 }
 
 }  // namespace lepton
