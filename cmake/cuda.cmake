@@ -44,7 +44,7 @@ function(lepton_cuda_module)
   # The few sources of other folders that it needs, so that those need not be position-independent.
   add_library(lepton-cuda MODULE cuda/module.cu cuda/device_policy.cu cuda/device_products.cu
               cuda/device_engine_fp32.cu cuda/device_engine_bf16.cu cuda/device_engine_fp16.cu lib/base/shape.cpp lib/base/tensor.cpp
-              lib/base/text.cpp lib/engine/planner.cpp lib/net/graph.cpp)
+              lib/base/text.cpp lib/engine/batch_check.cpp lib/engine/planner.cpp lib/net/graph.cpp)
   set_target_properties(lepton-cuda PROPERTIES PREFIX "" CUDA_ARCHITECTURES "${LEPTON_CUDA_ARCHS}"
     CUDA_RUNTIME_LIBRARY Static CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} INSTALL_RPATH_USE_LINK_PATH ON)

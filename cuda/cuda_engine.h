@@ -18,7 +18,9 @@
 #include "cuda/numbers.h"
 #include "cuda/optimizer.h"
 #include "cuda/recordings.h"
+#include "cuda/squared_error.h"
 #include "cuda/staging.h"
+#include "cuda/texts.h"
 #include "cuda/values.h"
 #include "engine/engine.h"
 
@@ -31,23 +33,28 @@ class CudaEngine : public Engine {
       : policy_(std::move(policy)),
         graph_(graph),
         options_(checked(options)),
-        parameters_(*policy_, graph_, options.training),
+        parameters_(*policy_, graph_, options.batch, options.training),
         stored_(*policy_, parameters_),
         scale_(options_),
         fusion_(graph_),
         values_(*policy_, graph_, fusion_, options.batch, options.training),
+        texts_(*policy_, graph_, options_),
         input_(*policy_, graph_.input, options),
         staging_(*policy_, graph_, options),
         numbers_(*policy_, options.training ? std::ssize(parameters_.slots) : 0),
         recordings_(*policy_) {
     int64_t work = 0;
     for (NodeId id = 0; id <= graph_.output(); ++id) {
-      ops_.push_back(lower<P, T>(*policy_, graph_, id, options_, parameters_, stored_, fusion_));
+      ops_.push_back(lower<P, T>(*policy_, graph_, id, options_, parameters_, stored_, fusion_, texts_));
       if (ops_.back()) work = std::max(work, ops_.back()->work_bytes());
     }
     work_ = Memory<P>(*policy_, work);
     if (options.training) {
-      loss_ = std::make_unique<Loss<P, T>>(*policy_, options.batch, graph_.classes);
+      if (options.loss == LossKind::mse) {
+        loss_ = std::make_unique<SquaredError<P, T>>(*policy_, options.batch, graph_.classes);
+      } else {
+        loss_ = std::make_unique<CrossEntropyLoss<P, T>>(*policy_, options.batch, graph_.classes);
+      }
       optimizer_ = std::make_unique<Optimizer<P>>(*policy_, options.optimizer, parameters_,
                                                   options.precision != Precision::fp32);
     }
@@ -67,7 +74,7 @@ class CudaEngine : public Engine {
       tell(on_device, batch, settings);
       recordings_.run(batch.n, [&] { work(batch.n); });
       staging_.begin();
-      result = read_result(label_weight(batch));
+      result = read_result(loss_weight(batch, options_.loss, graph_.classes));
     } while (!result.finite && std::isfinite(result.loss) && scale_.lower());
     if (!result.finite) return result;
     optimizer_->count_step();
@@ -134,7 +141,8 @@ class CudaEngine : public Engine {
 
   int64_t memory_bytes() const override {
     int64_t bytes = parameters_.values.bytes() + parameters_.gradients.bytes() + values_.bytes() + input_.bytes();
-    bytes += stored_.bytes() + staging_.bytes() + numbers_.bytes();
+    bytes += stored_.bytes() + staging_.bytes() + numbers_.bytes() + texts_.bytes();
+    bytes += parameters_.table ? parameters_.table->bytes() : 0;
     for (const auto& op : ops_) bytes += op ? op->kept_bytes() : 0;
     return bytes + work_.bytes() + (loss_ ? loss_->bytes() : 0) + (optimizer_ ? optimizer_->bytes() : 0);
   }
@@ -156,8 +164,6 @@ class CudaEngine : public Engine {
 
   static EngineOptions checked(EngineOptions options) {
     if (options.batch < 1) fail(Exit::usage, "cuda: a batch of {}; at least 1 is needed", options.batch);
-    if (options.loss != LossKind::cross_entropy)
-      fail(Exit::device, "cuda: loss mse is not there yet; use --device cpu");
     return options;
   }
 
@@ -176,16 +182,14 @@ class CudaEngine : public Engine {
 
   // A batch to train on, or to pretend to.
   DeviceBatch take(const Batch& batch) {
-    if (options_.training && batch.labels.size() != static_cast<size_t>(batch.n)) {
-      fail(Exit::bug, "cuda: a batch to train on needs labels");
-    }
+    if (options_.training) check_truth(batch, options_.loss, graph_.classes);
     return staging_.take(batch);
   }
 
   // All that the work of a step does not know by itself.
   void tell(const DeviceBatch& on_device, const Batch& batch, const StepSettings& settings) {
     StepNumbers numbers{.batch = on_device, .step = static_cast<uint64_t>(settings.step)};
-    numbers.weight = label_weight(batch);
+    numbers.weight = options_.training ? loss_weight(batch, options_.loss, graph_.classes) : 0;
     numbers.smoothing = settings.label_smoothing;
     numbers.scale = scale_.value();
     const double share = settings.sum_loss ? 1 : (numbers.weight > 0 ? 1 / numbers.weight : 0);
@@ -231,7 +235,7 @@ class CudaEngine : public Engine {
       if (fusion_.done_with_another(id)) continue;
       const auto which = static_cast<size_t>(id);
       const double ms = milliseconds(times != nullptr, [&] {
-        if (!ops_[which]) return input_.run(*policy_, pass.n, pass.numbers, values_.value(id));
+        if (!ops_[which]) return read(pass, values_.value(id));
         Pass own = pass;
         own.activate = fusion_.activation_of(id) <= last;
         own.crop = fusion_.cropping_pool(id) <= last;
@@ -239,6 +243,11 @@ class CudaEngine : public Engine {
       });
       if (times != nullptr) (*times)[which].forward_ms = ms;
     }
+  }
+
+  void read(const Pass& pass, T* x) {
+    if (graph_.tokens > 0) return texts_.read(*policy_, pass.n, pass.numbers, x);
+    input_.run(*policy_, pass.n, pass.numbers, x);
   }
 
   void backward(const Pass& pass, Times* times) {
@@ -262,7 +271,9 @@ class CudaEngine : public Engine {
   Buffers<T> buffers(NodeId id) const {
     Buffers<T> b;
     const std::vector<NodeId>& inputs = at(id).inputs;
-    for (size_t i = 0; i < inputs.size(); ++i) b.x[i] = values_.value(inputs[i]);
+    for (const NodeId input : inputs) b.x.push_back(values_.value(input));
+    b.dx.resize(inputs.size());
+    b.add.resize(inputs.size());
     b.y = values_.value(id);
     b.dy = values_.gradient(id);
     b.work = work_.template as<void>();
@@ -277,13 +288,14 @@ class CudaEngine : public Engine {
   LossScale scale_;
   Fusion fusion_;
   Values<P, T> values_;
+  Texts<P> texts_;
   Input<P, T> input_;
   Staging<P> staging_;
   Numbers<P> numbers_;
   Recordings<P> recordings_;
   std::vector<std::unique_ptr<Op<P, T>>> ops_;  // of each node
   Memory<P> work_;
-  std::unique_ptr<Loss<P, T>> loss_;
+  std::unique_ptr<LossOp<P, T>> loss_;
   std::unique_ptr<Optimizer<P>> optimizer_;
   bool loaded_ = false;
 };

@@ -10,12 +10,12 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "cuda/lacking.h"
 #include "cuda/memory.h"
 #include "cuda/policy.h"
 #include "engine/auto_device.h"
 #include "engine/engine.h"
 #include "engine/layer_cases.h"
+#include "engine/made_up_batch.h"
 #include "net/graph.h"
 
 namespace lepton::cuda {
@@ -41,14 +41,17 @@ inline bool within(const Distances& d, Precision precision, bool choices) {
 
 // A training engine for one row of layer_cases.h beside the reference engine.
 inline CaseResult check_case(const LayerCase& row, Precision precision, const MakeEngine& make) {
-  const Graph graph = build_graph(row.net, row.input, kCaseClasses);
+  const Graph graph = build_graph(row.net, row.input, kCaseClasses, row.tokens);
   EngineOptions options;
   options.batch = row.room;
   options.training = true;
   options.seed = 7;
   options.precision = precision;
-  options.mean.assign(static_cast<size_t>(row.input[row.input.rank() - 1]), row.input.rank() == 3 ? 120.0F : 0.1F);
-  options.std.assign(options.mean.size(), row.input.rank() == 3 ? 60.0F : 1.0F);
+  options.loss = row.targets ? LossKind::mse : LossKind::cross_entropy;
+  if (row.tokens == 0) {
+    options.mean.assign(static_cast<size_t>(row.input[row.input.rank() - 1]), row.input.rank() == 3 ? 120.0F : 0.1F);
+    options.std.assign(options.mean.size(), row.input.rank() == 3 ? 60.0F : 1.0F);
+  }
   EngineOptions exact = options;
   exact.precision = Precision::fp32;
   const std::unique_ptr<Engine> engine = make(graph, options), reference = compile_reference(graph, exact);
@@ -56,24 +59,16 @@ inline CaseResult check_case(const LayerCase& row, Precision precision, const Ma
   return {row.name, precision, found, within(found, precision, makes_choices(row))};
 }
 
-// Made-up images with labels.
-struct MadeUp {
-  MadeUp(const Shape& shape, int64_t n, int64_t classes) {
-    for (int64_t i = 0; i < n * shape.elements(); ++i) {
-      images.push_back(static_cast<uint8_t>(random4(1, Stream::sample, 0, static_cast<uint64_t>(i)).v[0] >> 24));
-    }
-    for (int64_t i = 0; i < n; ++i) labels.push_back(static_cast<int32_t>(i * 7 % classes));
-    batch.n = n;
-    batch.images = images;
-    batch.labels = labels;
+// Images with labels.
+inline MadeUpBatch made_up_images(const Shape& shape, int64_t n, int64_t classes) {
+  MadeUpBatch batch;
+  batch.n = n;
+  for (int64_t i = 0; i < n * shape.elements(); ++i) {
+    batch.images.push_back(static_cast<uint8_t>(random4(1, Stream::sample, 0, static_cast<uint64_t>(i)).v[0] >> 24));
   }
-  MadeUp(const MadeUp&) = delete;
-  MadeUp& operator=(const MadeUp&) = delete;
-
-  std::vector<uint8_t> images;
-  std::vector<int32_t> labels;
-  Batch batch;
-};
+  for (int64_t i = 0; i < n; ++i) batch.labels.push_back(static_cast<int32_t>(i * 7 % classes));
+  return batch;
+}
 
 inline double seconds_of(const std::function<void()>& f) {
   const auto begun = std::chrono::steady_clock::now();
@@ -92,13 +87,14 @@ inline Speed measure_training(const Graph& graph, const EngineOptions& options, 
                               int steps, const ParameterSet& parameters) {
   const std::unique_ptr<Engine> engine = make(graph, options);
   engine->load(parameters);
-  const MadeUp samples(graph.input, options.batch, graph.classes);
+  const MadeUpBatch samples = made_up_images(graph.input, options.batch, graph.classes);
+  const Batch batch = samples.view();
   const std::vector<float> rates(parameters_of(graph).size(), 1e-4F), decays(rates.size(), 0.0F);
   StepSettings settings;
   settings.rates = rates;
   settings.decays = decays;
   const auto step = [&] {
-    if (!engine->train_step(samples.batch, settings).finite) fail(Exit::failed, "a step was not finite");
+    if (!engine->train_step(batch, settings).finite) fail(Exit::failed, "a step was not finite");
     ++settings.step;
   };
   for (int i = 0; i < 3; ++i) step();
@@ -109,8 +105,8 @@ inline Speed measure_training(const Graph& graph, const EngineOptions& options, 
     });
     speed.images_per_second.push_back(static_cast<double>(options.batch * steps) / seconds);
   }
-  (void)engine->profile(samples.batch);
-  speed.layers = engine->profile(samples.batch);
+  (void)engine->profile(batch);
+  speed.layers = engine->profile(batch);
   return speed;
 }
 

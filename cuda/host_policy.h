@@ -37,6 +37,7 @@ class HostPolicy {
   void gemm(const Gemm& g);
   void finish() const { never_recorded("finish"); }
   int64_t calls() const { return launches_ + gemms_; }  // so far, of launch and gemm
+  int64_t elements() const { return elements_; }        // of all launches
   std::string describe() const { return "cuda_host: every device call on the host"; }
   Budget budget;
   int64_t free_bytes() const { return kMemory - budget.used(); }
@@ -56,6 +57,7 @@ class HostPolicy {
   void launch(int64_t n, const F& f) {
     static_assert(std::is_trivially_copyable_v<F>);
     do_or_note([this, n, f] {
+      elements_ += n;
       const int64_t step = stride(n), begin = n > 0 ? 7919 * ++launches_ % n : 0;
       for (int64_t k = 0; k < n; ++k) f((begin + k * step) % n);
     });
@@ -112,7 +114,7 @@ class HostPolicy {
   bool records_work_;
   std::vector<Record> records_;
   Record* recording_ = nullptr;
-  int64_t launches_ = 0, gemms_ = 0;
+  int64_t launches_ = 0, gemms_ = 0, elements_ = 0;
 };
 
 }  // namespace lepton::cuda

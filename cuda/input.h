@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/hd.h"
+#include "cuda/frames.h"
 #include "cuda/memory.h"
 #include "cuda/pool.h"
 #include "cuda/step.h"
@@ -32,18 +33,6 @@ struct Gather {
   }
 };
 
-template <class T>
-struct NormalizeRows {
-  int64_t channels;
-  const StepNumbers* numbers;
-  const float *mean, *std;
-  T* x;
-
-  LEPTON_HD void operator()(int64_t i) const {
-    x[i] = T(kernels::normalized(numbers->batch.rows[i], mean[i % channels], std[i % channels]));
-  }
-};
-
 template <class P, class T>
 class Input {
  public:
@@ -61,7 +50,11 @@ class Input {
   void run(P& policy, int64_t n, const StepNumbers* numbers, T* x) {
     const int64_t count = n * shape_.elements();
     const auto *mean = mean_.template as<float>(), *std = std_.template as<float>();
-    if (shape_.rank() < 3) return policy.launch(count, NormalizeRows<T>{channels_, numbers, mean, std, x});
+    if (shape_.rank() < 3) {
+      const kernels::InputFrame<float> frame{shape_.elements() / channels_, channels_};
+      return policy.launch(count,
+                           GatherFrames<T>{frame, Divisor(channels_), Divisor(frame.count), numbers, mean, std, x});
+    }
     const kernels::InputPixel<float> pixel{shape_.elements() / channels_ / width_, width_, channels_};
     policy.launch(count, Gather<T>{pixel, Places(pixel.height, pixel.width, channels_), numbers, mean, std, x});
   }

@@ -3,6 +3,7 @@
 #include "base/batch.h"
 #include "base/hd.h"
 #include "cuda/memory.h"
+#include "cuda/op.h"
 #include "cuda/step.h"
 #include "cuda/sums.h"
 #include "kernels/loss.h"
@@ -47,25 +48,16 @@ struct SampleTerm {
   }
 };
 
-inline double label_weight(const Batch& batch) {
-  double total = 0;
-  for (size_t s = 0; s < batch.labels.size(); ++s) {
-    if (batch.labels[s] >= 0) total += batch.weights.empty() ? 1.0 : static_cast<double>(batch.weights[s]);
-  }
-  return total;
-}
-
 template <class P, class T>
-class Loss {
+class CrossEntropyLoss : public LossOp<P, T> {
  public:
-  Loss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
+  CrossEntropyLoss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
     samples_ = memory_of<Sample>(policy, batch);
     sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
-  int64_t bytes() const { return samples_.bytes() + sums_.bytes(); }
+  int64_t bytes() const override { return samples_.bytes() + sums_.bytes(); }
 
-  // Sets the gradient [n, classes]. Returns where the weighted loss and how many are correct will stand, on the device.
-  const double* run(P& policy, int64_t n, const StepNumbers* numbers, const T* stored, T* gradient) {
+  const double* run(P& policy, int64_t n, const StepNumbers* numbers, const T* stored, T* gradient) override {
     auto* samples = samples_.template as<Sample>();
     policy.launch(n, SoftmaxLoss<T>{classes_, numbers, stored, gradient, samples});
     return column_sums(policy, n, 2, SampleTerm{samples}, sums_.template as<double>());

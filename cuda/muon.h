@@ -34,11 +34,13 @@ struct SgdStep {
   const float* g;
   float* velocity;
   LEPTON_HD void operator()(int64_t i) const {
-    const int32_t slot = owners[i / 64];
-    if (slot < 0 || moving.stands()) return;
+    if (owners[i / 64] >= 0) take(i, owners[i / 64], g[i]);
+  }
+  LEPTON_HD void take(int64_t i, int32_t slot, float gradient) const {
+    if (moving.stands()) return;
     kernels::Sgd<float> own = rule;
     own.rate = moving.rates[slot], own.decay = moving.decays[slot], own.factor = moving.verdict->factor;
-    own(w[i], g[i], velocity[i]);
+    own(w[i], gradient, velocity[i]);
   }
 };
 
@@ -50,12 +52,14 @@ struct AdamWStep {
   const float* g;
   float *first, *second;
   LEPTON_HD void operator()(int64_t i) const {
-    const int32_t slot = owners[i / 64];
-    if (slot < 0 || moving.stands()) return;
+    if (owners[i / 64] >= 0) take(i, owners[i / 64], g[i]);
+  }
+  LEPTON_HD void take(int64_t i, int32_t slot, float gradient) const {
+    if (moving.stands()) return;
     kernels::AdamW<float> own = rule;
     own.rate = moving.rates[slot], own.decay = moving.decays[slot], own.factor = moving.verdict->factor;
     own.correction1 = moving.numbers->correction1, own.correction2 = moving.numbers->correction2;
-    own(w[i], g[i], first[i], second[i]);
+    own(w[i], gradient, first[i], second[i]);
   }
 };
 

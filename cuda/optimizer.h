@@ -38,13 +38,13 @@ class Optimizer {
         square_(sums_.template as<double>() + whole_sum_room(parameters.trained)) {
     const bool adamw = spec.kind == OptimizerKind::adamw;
     for (const char* suffix : adamw ? std::vector{".m", ".v"} : std::vector{".momentum"}) {
-      states_.push_back({suffix, memory_of<float>(policy, parameters.trained)});
+      states_.push_back({suffix, memory_of<float>(policy, parameters.stateful)});
     }
-    if (spec.ema > 0) average_ = memory_of<float>(policy, parameters.trained);
+    if (spec.ema > 0) average_ = memory_of<float>(policy, parameters.stateful);
     std::vector<int32_t> owners(static_cast<size_t>(parameters.trained / 64), -1);
     for (size_t i = 0; i < parameters.slots.size(); ++i) {
       const Slot& slot = parameters.slots[i];
-      if (!slot.parameter.trainable || matrix(slot)) continue;
+      if (!slot.parameter.trainable || slot.table() || matrix(slot)) continue;
       std::fill_n(owners.begin() + slot.offset / 64, (slot.size() + 63) / 64, static_cast<int32_t>(i));
     }
     if (!owners.empty()) policy.upload(owners_.template as<void>(), owners.data(), owners_.bytes());
@@ -54,6 +54,7 @@ class Optimizer {
   // parameters will stand, on the device, until update(); it is not finite if any value is not.
   const double* measure_gradient() {
     whole_square(parameters_.gradients.template as<float>(), parameters_.trained);
+    if (parameters_.table) parameters_.table->add_square(square_);
     return square_;
   }
 
@@ -119,7 +120,7 @@ class Optimizer {
     whole_sum(policy_, count, Square{x}, sums_.template as<double>(), square_);
   }
 
-  // All but Muon's matrices.
+  // All but Muon's matrices; of a table the rows that the batch holds, and their averages with them.
   void elementwise(const Moving& moving) {
     auto *w = parameters_.values.template as<float>(), *state = states_[0].flat.template as<float>();
     const auto* g = parameters_.gradients.template as<float>();
@@ -127,11 +128,22 @@ class Optimizer {
     if (spec_.kind == OptimizerKind::adamw) {
       const kernels::AdamW<float> rule{0, 0, spec_.beta1, spec_.beta2, spec_.epsilon, 1, 1, 1};
       auto* second = states_[1].flat.template as<float>();
-      return policy_.launch(parameters_.trained, AdamWStep{rule, moving, owners, w, g, state, second});
+      return take(AdamWStep{rule, moving, owners, w, g, state, second});
     }
     const bool muon = spec_.kind == OptimizerKind::muon;
     const kernels::Sgd<float> rule{0, 0, muon ? spec_.other_momentum : spec_.momentum, 1, muon || spec_.nesterov};
-    policy_.launch(parameters_.trained, SgdStep{rule, moving, owners, w, g, state});
+    take(SgdStep{rule, moving, owners, w, g, state});
+  }
+
+  template <class Step>
+  void take(const Step& step) {
+    policy_.launch(parameters_.trained, step);
+    if (!parameters_.table) return;
+    const auto table = std::find_if(parameters_.slots.begin(), parameters_.slots.end(),
+                                    [](const Slot& slot) { return slot.table() && slot.parameter.trainable; });
+    float* average = spec_.ema > 0 ? average_.template as<float>() : nullptr;
+    parameters_.table->update(step, static_cast<int32_t>(table - parameters_.slots.begin()), table->offset, average,
+                              spec_.ema);
   }
 
   void save(ParameterSet& set, const Memory<P>& flat, const char* suffix) const {
@@ -142,7 +154,7 @@ class Optimizer {
   }
 
   void load(const ParameterSet& set, const Memory<P>& flat, const char* suffix, bool from_parameters) {
-    std::vector<float> host(static_cast<size_t>(parameters_.trained), 0.0F);
+    std::vector<float> host(static_cast<size_t>(parameters_.stateful), 0.0F);
     for (const Slot& slot : parameters_.slots) {
       if (!slot.parameter.trainable) continue;
       const NamedTensor* found = set.find(slot.ref.name + suffix);

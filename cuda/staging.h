@@ -36,8 +36,8 @@ template <class P>
 class Staging {
  public:
   Staging(P& policy, const Graph& graph, const EngineOptions& options)
-      : policy_(policy), sample_(graph.input), classes_(graph.classes), most_(options.batch) {
-    const int64_t numbers = options.training ? 4 * (2 + (options.loss == LossKind::mse ? classes_ : 0)) : 0;
+      : policy_(policy), graph_(graph), sample_(graph.input), most_(options.batch) {
+    const int64_t numbers = options.training ? 4 * (2 + (options.loss == LossKind::mse ? graph.classes : 0)) : 0;
     const int64_t stored = images() ? std::max<int64_t>(sample_.elements(), 4) : 4 * sample_.elements();
     const int64_t each = stored + numbers + static_cast<int64_t>(sizeof(Augment));
     for (int i = 0; i < (options.training ? 2 : 1); ++i) {
@@ -142,6 +142,7 @@ class Staging {
     if (batch.n < 1 || batch.n > most_) {
       fail(Exit::bug, "cuda: a batch of {} on an engine compiled for {}", batch.n, most_);
     }
+    if (graph_.tokens > 0) return check_tokens(batch, graph_);
     const auto count = static_cast<size_t>(batch.n * sample_.elements());
     const size_t given = batch.kept.empty()                                  ? batch.images.size() + batch.rows.size()
                          : batch.kept.size() == static_cast<size_t>(batch.n) ? count
@@ -153,20 +154,15 @@ class Staging {
     for (const int32_t index : batch.kept) {
       if (index < 0 || index >= samples_) fail(Exit::bug, "cuda: sample {} of {} that are kept", index, samples_);
     }
-    if (!batch.augment.empty() && !images()) {
-      fail(Exit::device, "cuda: augmented rows are not there yet; use --device cpu");
-    }
     if (!batch.augment.empty() && batch.augment.size() != static_cast<size_t>(batch.n)) {
       fail(Exit::bug, "cuda: {} augmentations for {} samples", batch.augment.size(), batch.n);
-    }
-    for (const int32_t label : batch.labels) {
-      if (label >= classes_) fail(Exit::mismatch, "cuda: label {} in a network of {} classes", label, classes_);
     }
   }
 
   P& policy_;
+  const Graph& graph_;
   Shape sample_;
-  int64_t classes_, most_, samples_ = 0;
+  int64_t most_, samples_ = 0;
   std::vector<std::unique_ptr<Slot>> slots_;
   size_t next_ = 0;
   Batch announced_;

@@ -14,6 +14,7 @@ namespace lepton::cuda {
 inline bool backward_reads_input(LayerKind kind) {
   switch (kind) {
     case LayerKind::conv:
+    case LayerKind::dwconv:
     case LayerKind::dense:
     case LayerKind::batchnorm:
     case LayerKind::relu:

@@ -109,8 +109,13 @@ std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, con
 std::unique_ptr<Engine> compile_reference(const Graph& graph, const EngineOptions& options);
 std::unique_ptr<Engine> compile_cpu(const Graph& graph, const EngineOptions& options, Communicator* communicator);
 
+// What every engine asks of a batch (batch_check.cpp).
 // Throws Error(mismatch) where a batch's tokens are not n rows of graph.input in [0, graph.tokens).
 void check_tokens(const Batch& batch, const Graph& graph);
+// Throws Error(bug) where what `loss` is computed from is missing, Error(mismatch) where a label is no class.
+void check_truth(const Batch& batch, LossKind loss, int64_t classes);
+// Sum of the weights of the labelled samples, or (mse) of the known targets, `classes` a sample.
+double loss_weight(const Batch& batch, LossKind loss, int64_t classes);
 
 // A device that compile() takes, for people.
 struct DeviceInfo {

@@ -1,6 +1,5 @@
 #include "engine/reference/loss.h"
 
-#include "base/error.h"
 #include "kernels/loss.h"
 #include "kernels/reduce.h"
 
@@ -18,19 +17,6 @@ double share_of(double total, const StepSettings& settings) {
 }
 
 }  // namespace
-
-void check_truth(const Batch& batch, LossKind kind, int64_t classes) {
-  if (kind == LossKind::mse) {
-    if (batch.targets.size() == static_cast<size_t>(batch.n * classes)) return;
-    fail(Exit::bug, "reference: a batch to train on needs targets");
-  }
-  if (batch.labels.size() != static_cast<size_t>(batch.n)) {
-    fail(Exit::bug, "reference: a batch to train on needs labels");
-  }
-  for (const int32_t label : batch.labels) {
-    if (label >= classes) fail(Exit::mismatch, "reference: label {} in a network of {} classes", label, classes);
-  }
-}
 
 StepResult cross_entropy(const Batch& batch, const StepSettings& settings, int64_t classes, const Values& logits,
                          Values& gradient) {
