@@ -194,10 +194,9 @@ class Im2colPlan : public ConvPlan<P, T> {
 
 // One place decides, by rule.
 template <class P, class T>
-std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t batch, bool tf32) {
-  constexpr int64_t kMostWorkBytes = int64_t{512} << 20;
+std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t batch, bool tf32, int64_t window_bytes) {
   const int64_t sample = s.out_pixels() * window_pitch(s) * static_cast<int64_t>(sizeof(T));
-  return std::make_unique<Im2colPlan<P, T>>(s, std::clamp<int64_t>(kMostWorkBytes / sample, 1, batch), tf32);
+  return std::make_unique<Im2colPlan<P, T>>(s, std::clamp<int64_t>(window_bytes / sample, 1, batch), tf32);
 }
 
 }  // namespace lepton::cuda
