@@ -202,19 +202,20 @@ TEST(TripledPlan, FitsThreeByThreeWithStrideOneAndPaddingOneOnly) {
 
 // Layers of resnet9 and speed94 at their batches, in bf16; and what no tripled rows are for.
 TEST(ChooseConv, IsByModelAlone) {
+  constexpr int64_t kWork = int64_t{512} << 20;
   const ConvShape wide{16, 16, 128, 16, 16, 128, 3, 3, 1, 1, 1, 1, 1};
   ConvShape odd = wide, strided = wide;
   odd.channels = 12;
   strided.stride_h = strided.stride_w = 2, strided.out_height = strided.out_width = 8;
   for (const ConvPass pass : {ConvPass::forward, ConvPass::data_gradient, ConvPass::kernel_gradient}) {
-    const ConvChoice choice = choose_conv(wide, pass, 1024, Type::bf16, false);
+    const ConvChoice choice = choose_conv(wide, pass, 1024, Type::bf16, false, kWork);
     EXPECT_GT(choice.other_seconds, choice.seconds);
-    EXPECT_FALSE(choose_conv(odd, pass, 1024, Type::bf16, false).tripled);
-    EXPECT_FALSE(choose_conv(strided, pass, 1024, Type::bf16, false).tripled);
-    EXPECT_FALSE(choose_conv(wide, pass, 1, Type::bf16, false).tripled);  // launches are all that counts
+    EXPECT_FALSE(choose_conv(odd, pass, 1024, Type::bf16, false, kWork).tripled);
+    EXPECT_FALSE(choose_conv(strided, pass, 1024, Type::bf16, false, kWork).tripled);
+    EXPECT_FALSE(choose_conv(wide, pass, 1, Type::bf16, false, kWork).tripled);  // launches are all that counts
   }
-  EXPECT_TRUE(choose_conv(wide, ConvPass::forward, 1024, Type::bf16, false).tripled);
-  const auto plan = choose_conv_plan<HostPolicy, Bf16>(wide, 1024, false);
+  EXPECT_TRUE(choose_conv(wide, ConvPass::forward, 1024, Type::bf16, false, kWork).tripled);
+  const auto plan = choose_conv_plan<HostPolicy, Bf16>(wide, 1024, false, kWork);
   EXPECT_NE(plan->name().find("forward: tripled rows in "), std::string::npos) << plan->name();
   EXPECT_NE(plan->name().find(", im2col "), std::string::npos) << plan->name();
 }

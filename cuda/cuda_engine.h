@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cuda/fit.h"
 #include "cuda/input.h"
 #include "cuda/loss.h"
 #include "cuda/loss_scale.h"
@@ -139,18 +140,17 @@ class CudaEngine : public Engine {
     return times;
   }
 
-  int64_t memory_bytes() const override {
-    int64_t bytes = parameters_.values.bytes() + parameters_.gradients.bytes() + values_.bytes() + input_.bytes();
-    bytes += stored_.bytes() + staging_.bytes() + numbers_.bytes() + texts_.bytes();
-    bytes += parameters_.table ? parameters_.table->bytes() : 0;
-    for (const auto& op : ops_) bytes += op ? op->kept_bytes() : 0;
-    return bytes + work_.bytes() + (loss_ ? loss_->bytes() : 0) + (optimizer_ ? optimizer_->bytes() : 0);
-  }
+  int64_t memory_bytes() const override { return policy_->budget.used(); }
 
   std::string describe() const override {
-    std::string text = fmt::format("{}, {}, batch {}, {}\n", policy_->describe(),
+    std::string text = fmt::format("{}, {}, batch {}, {}", policy_->describe(),
                                    kPrecisionNames[static_cast<size_t>(options_.precision)], options_.batch,
                                    human_bytes(memory_bytes()));
+    if (options_.memory_limit > 0) text += fmt::format(" of {}", human_bytes(options_.memory_limit));
+    if (options_.window_bytes < EngineOptions{}.window_bytes) {
+      text += fmt::format(", windows in {} at a time", human_bytes(options_.window_bytes));
+    }
+    text += "\n";
     for (size_t id = 0; id < ops_.size(); ++id) {
       const std::string how = ops_[id] ? ops_[id]->describe() : "";
       if (!how.empty()) text += fmt::format("cuda: {}: {}\n", graph_.nodes[id].name, how);
@@ -308,8 +308,7 @@ std::unique_ptr<Engine> engine_of(std::shared_ptr<P> policy, const Graph& graph,
 
 // The engine of options.precision.
 template <class P>
-std::unique_ptr<Engine> make_engine(std::unique_ptr<P> given, const Graph& graph, const EngineOptions& options) {
-  const std::shared_ptr<P> policy = std::move(given);
+std::unique_ptr<Engine> engine_for(const std::shared_ptr<P>& policy, const Graph& graph, const EngineOptions& options) {
   switch (options.precision) {
     case Precision::fp32:
     case Precision::tf32:
@@ -320,6 +319,22 @@ std::unique_ptr<Engine> make_engine(std::unique_ptr<P> given, const Graph& graph
       return engine_of<P, Half>(policy, graph, options);
   }
   fail(Exit::bug, "cuda: no such precision");
+}
+
+// The same within options.memory_limit.
+template <class P>
+std::unique_ptr<Engine> make_engine(std::unique_ptr<P> given, const Graph& graph, const EngineOptions& options) {
+  const std::shared_ptr<P> policy = std::move(given);
+  if (options.memory_limit == 0) return engine_for(policy, graph, options);
+  policy->budget.limit(options.memory_limit);
+  return fitted(graph, options, [&](const EngineOptions& tried) -> std::unique_ptr<Engine> {
+    try {
+      return engine_for(policy, graph, tried);
+    } catch (const Error&) {
+      if (!policy->budget.refused()) throw;
+      return nullptr;
+    }
+  });
 }
 
 }  // namespace lepton::cuda

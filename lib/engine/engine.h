@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ namespace lepton {
 // statistics and losses are always fp32.
 enum class Precision { fp32, tf32, bf16, fp16 };
 inline constexpr const char* kPrecisionNames[] = {"fp32", "tf32", "bf16", "fp16"};
+// By its name; nullopt: no such one.
+std::optional<Precision> parse_precision(std::string_view name);
 enum class OptimizerKind { sgd, adamw, muon };
 enum class LossKind { cross_entropy, mse };  // of Batch::labels, of Batch::targets
 
@@ -45,6 +48,9 @@ struct EngineOptions {
   // One value for each place of the sample's last axis (channel, column, band), in units of the stored values:
   // x' = (x - mean) / std; empty = as is. Tokens have none.
   std::vector<float> mean, std;
+  // Of a device with memory of its own: most bytes to use there, 0 = all there is; and most of them that a
+  // convolution's windows take at a time, which an engine lowers to stay below the limit.
+  int64_t memory_limit = 0, window_bytes = int64_t{512} << 20;
 };
 
 struct StepSettings {

@@ -84,12 +84,18 @@ void Run::compile_engines() {
   o.loss_scale = options_.loss_scale;
   o.mean = data_.meta().mean;
   o.std = data_.meta().std;
+  EngineOptions judging = o;
+  judging.training = false;
+  judging.precision = Precision::fp32;  // as lepton-infer and lepton-eval will answer
+  judge_batch_ = judging.batch = std::clamp<int64_t>(static_cast<int64_t>(val_samples_.size()), 1, 256);
+  judging.memory_limit = (setup_.memory_limit + 3) / 4;  // it may answer in pieces, what is left is for learning
+  if (setup_.memory_limit > 0) {
+    judge_ = setup_.compile(graph_, setup_.device, judging);
+    o.memory_limit = std::max<int64_t>(1, setup_.memory_limit - judge_->memory_bytes());
+  }
   engine_ = setup_.compile(graph_, setup_.device, o);
   hooks_.explain(why_not_a_gpu(setup_.device) + engine_->describe());
-  o.training = false;
-  o.precision = Precision::fp32;  // as lepton-infer and lepton-eval will answer
-  judge_batch_ = o.batch = std::clamp<int64_t>(static_cast<int64_t>(val_samples_.size()), 1, 256);
-  judge_ = setup_.compile(graph_, setup_.device, o);
+  if (!judge_) judge_ = setup_.compile(graph_, setup_.device, judging);
   if (const std::string warning = gpu_warning(setup_.device); !warning.empty()) hooks_.warn(warning);
 }
 

@@ -41,6 +41,7 @@ struct TrainSetup {
   TrainOptions options;
   std::string device = "auto";
   int threads = 0;
+  int64_t memory_limit = 0;        // bytes on a GPU, for all engines together; 0 = all there are
   std::string checkpoint;          // where checkpoints go; empty = none
   double checkpoint_seconds = 60;  // time between checkpoints; 0: one after every epoch
   bool resume = false;             // go on from the checkpoint if there is one

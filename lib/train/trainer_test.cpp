@@ -190,6 +190,25 @@ TEST_F(Training, EnginesThatKeepSamplesEndWithTheSameBytes) {
   }
 }
 
+TEST_F(Training, BothEnginesShareTheMemoryLimit) {
+  setup_.memory_limit = int64_t{64} << 20;
+  int64_t given = 0, held = 0;
+  std::vector<bool> training;
+  setup_.compile = [&](const Graph& graph, std::string_view, const EngineOptions& options) {
+    auto engine = lepton::compile(graph, "cpu", options);
+    training.push_back(options.training);
+    if (!options.training) {
+      EXPECT_EQ(options.memory_limit, setup_.memory_limit / 4);
+    }
+    given += options.training ? options.memory_limit : 0;
+    held += options.training ? 0 : engine->memory_bytes();
+    return engine;
+  };
+  EXPECT_TRUE(run());
+  EXPECT_EQ(training, (std::vector<bool>{false, true}));
+  EXPECT_EQ(given + held, setup_.memory_limit);
+}
+
 TEST_F(Training, AResumedRunEndsWithTheSameBytes) {
   for (const char* optimizer : {"sgd", "adamw", "muon"}) {
     for (const char* val : {"auto", "none"}) {
