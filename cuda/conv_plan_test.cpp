@@ -219,5 +219,15 @@ TEST(ChooseConv, IsByModelAlone) {
   EXPECT_NE(plan->name().find(", im2col "), std::string::npos) << plan->name();
 }
 
+TEST(ChosenPlan, ComputesEachPassWithItsOwnPlan) {
+  const ConvShape mixed{4, 4, 64, 4, 4, 16, 3, 3, 1, 1, 1, 1, 1};
+  constexpr int64_t kBatch = 1024;
+  EXPECT_FALSE(choose_conv(mixed, ConvPass::forward, kBatch, Type::bf16, false).tripled);
+  EXPECT_TRUE(choose_conv(mixed, ConvPass::data_gradient, kBatch, Type::bf16, false).tripled);
+  HostPolicy policy;
+  ChosenPlan<HostPolicy, Bf16> plan(mixed, kBatch, false);
+  check_plan<Bf16>(plan, policy, mixed, 3, 3e-2);
+}
+
 }  // namespace
 }  // namespace lepton::cuda
