@@ -11,8 +11,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cuda/conv_tripled.h"
 #include "cuda/device_engines.h"
 #include "cuda/gpu_run.h"
+#include "cuda/plan_check.h"
 #include "net/parameters.h"
 #include "net/presets.h"
 #include "net/summary.h"
@@ -65,6 +67,33 @@ int check_layers(bool small, Json& json) {
     std::cout << fmt::format("layers\t{}\t{} rows\tworst answers {:.2g}\tworst gradients {:.2g}\n", name_of(precision),
                              rows, worst.answers, worst.gradients);
   }
+  return failed;
+}
+
+template <class T>
+int check_plans(bool tf32, Json& json) {
+  const ConvShape shapes[] = {{5, 7, 24, 5, 7, 64, 3, 3, 1, 1, 1, 1, 1},
+                              {7, 5, 3, 6, 4, 5, 3, 3, 1, 1, 1, 1, 1},
+                              {4, 4, 128, 3, 3, 40, 3, 3, 1, 1, 1, 1, 1}};
+  DevicePolicy policy(0);
+  int failed = 0;
+  double worst = 0;
+  const auto check = [&](ConvPlan<DevicePolicy, T>& plan, const ConvShape& shape) {
+    const double off = plan_deviation<DevicePolicy, T>(plan, policy, shape, 5);
+    failed += off <= most_deviation<T>(tf32) ? 0 : 1;
+    worst = std::max(worst, off);
+  };
+  for (const ConvShape& shape : shapes) {
+    for (const int64_t chunk : {2, 5}) {
+      Im2colPlan<DevicePolicy, T> windows(shape, chunk, tf32);
+      TripledPlan<DevicePolicy, T> rows(shape, chunk, tf32);
+      check(windows, shape);
+      check(rows, shape);
+    }
+  }
+  const char* name = kTypeOf<T> == Type::bf16 ? "bf16" : kTypeOf<T> == Type::fp16 ? "fp16" : tf32 ? "tf32" : "fp32";
+  std::cout << fmt::format("plans\t{}\tworst {:.2g}\t{} FAILED\n", name, worst, failed);
+  json["plans"].push_back({{"precision", name}, {"worst", worst}, {"failed", failed}});
   return failed;
 }
 
@@ -203,14 +232,16 @@ int run(const CheckOptions& options) {
   Json json;
   // First, so that cold is cold.
   if (!options.small && !options.data.empty()) run_recipe(options, json);
-  const int failed = check_layers(options.small, json);
+  int failed = check_layers(options.small, json);
+  failed += check_plans<float>(false, json) + check_plans<float>(true, json);
+  failed += check_plans<Bf16>(false, json) + check_plans<Half>(false, json);
   if (!options.small) measure_nets(options, measure_ceilings(json), json);
   json["failed"] = failed;
   if (!options.json.empty()) {
     std::ofstream file(options.json);
     if (!(file << json.dump(1) << "\n")) fail(Exit::output, "cannot write {}", options.json);
   }
-  std::cout << (failed == 0 ? "every row passed\n" : fmt::format("{} rows FAILED\n", failed));
+  std::cout << (failed == 0 ? "every row passed\n" : fmt::format("{} FAILED\n", failed));
   return failed == 0 ? 0 : 1;
 }
 
