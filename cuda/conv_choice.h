@@ -40,9 +40,9 @@ class ConvCosts {
 
   // Samples whose windows, or triples and products, fit `bytes`, in chunks of the same size.
   int64_t im2col_chunk(int64_t bytes) const { return chunk_of(static_cast<double>(bytes) / window_bytes(1)); }
-  int64_t tripled_chunk() const {
+  int64_t tripled_chunk(int64_t bytes) const {
     const double each = std::max(tripled_bytes(tripled_forward(s_), 1), tripled_bytes(tripled_back(s_), 1));
-    return chunk_of(static_cast<double>(card_.resident) / each);
+    return chunk_of(static_cast<double>(bytes) / each);
   }
 
   double im2col(ConvPass pass, int64_t chunk) const {
@@ -101,17 +101,20 @@ struct ConvChoice {
   double other_seconds = 0;  // the best of the other plan; 0: there is none
 };
 
-inline ConvChoice choose_conv(const ConvShape& s, ConvPass pass, int64_t n, Type type, bool tf32) {
+// room: most bytes of windows at a time.
+inline ConvChoice choose_conv(const ConvShape& s, ConvPass pass, int64_t n, Type type, bool tf32,
+                              int64_t room = kMostWorkBytes) {
   const ConvCosts costs(s, n, type, tf32);
+  const int64_t resident = std::min(room, card_model(type, tf32).resident);
   ConvChoice best;
-  for (const int64_t room : {kMostWorkBytes, card_model(type, tf32).resident}) {
-    const int64_t chunk = costs.im2col_chunk(room);
+  for (const int64_t bytes : {room, resident}) {
+    const int64_t chunk = costs.im2col_chunk(bytes);
     const double seconds = costs.im2col(pass, chunk);
     if (best.chunk == 0 || seconds < best.seconds) best = {false, chunk, seconds, 0};
   }
   const bool even = type == Type::fp32 || (s.channels % 8 == 0 && s.filters % 8 == 0);  // tensor cores want it
   if (s.pointwise() || !tripled_fits(s) || !even) return best;
-  const int64_t chunk = costs.tripled_chunk();
+  const int64_t chunk = costs.tripled_chunk(resident);
   const double seconds = costs.tripled(pass, chunk);
   if (seconds < best.seconds) return {true, chunk, seconds, best.seconds};
   best.other_seconds = seconds;
@@ -122,9 +125,9 @@ inline ConvChoice choose_conv(const ConvShape& s, ConvPass pass, int64_t n, Type
 template <class P, class T>
 class ChosenPlan : public ConvPlan<P, T> {
  public:
-  ChosenPlan(const ConvShape& s, int64_t n, bool tf32) : n_(n) {
+  ChosenPlan(const ConvShape& s, int64_t n, bool tf32, int64_t room = kMostWorkBytes) : n_(n) {
     for (size_t pass = 0; pass < 3; ++pass) {
-      choices_[pass] = choose_conv(s, static_cast<ConvPass>(pass), n, kTypeOf<T>, tf32);
+      choices_[pass] = choose_conv(s, static_cast<ConvPass>(pass), n, kTypeOf<T>, tf32, room);
       if (choices_[pass].tripled) {
         plans_[pass] = std::make_unique<TripledPlan<P, T>>(s, choices_[pass].chunk, tf32);
       } else {
@@ -169,9 +172,10 @@ class ChosenPlan : public ConvPlan<P, T> {
 
 // One place decides. n: samples of the largest batch.
 template <class P, class T>
-std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t n, bool tf32) {
+std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t n, bool tf32,
+                                                 int64_t room = kMostWorkBytes) {
   if (s.pointwise()) return std::make_unique<Im2colPlan<P, T>>(s, n, tf32);
-  return std::make_unique<ChosenPlan<P, T>>(s, n, tf32);
+  return std::make_unique<ChosenPlan<P, T>>(s, n, tf32, room);
 }
 
 }  // namespace lepton::cuda

@@ -110,6 +110,8 @@ TEST(ChooseConv, IsByModelAlone) {
     EXPECT_FALSE(choose_conv(wide, pass, 1, Type::bf16, false).tripled);  // launches are all that counts
   }
   EXPECT_TRUE(choose_conv(wide, ConvPass::forward, 1024, Type::bf16, false).tripled);
+  constexpr int64_t kRoom = int64_t{4} << 20;
+  EXPECT_LE((choose_conv_plan<HostPolicy, Bf16>(wide, 1024, false, kRoom)->work_bytes()), 2 * kRoom);
   const auto plan = choose_conv_plan<HostPolicy, Bf16>(wide, 1024, false);
   EXPECT_NE(plan->name().find("forward: tripled rows in "), std::string::npos) << plan->name();
   EXPECT_NE(plan->name().find(", im2col "), std::string::npos) << plan->name();

@@ -16,11 +16,22 @@
 
 namespace lepton::cuda {
 
-// What changes from step to step: rates and decays of each parameter, on the device.
+// What changes from step to step: rates and decays of each parameter, on the device, and what is the same for all.
 struct Moving {
   const float *rates, *decays;
-  float factor = 1;                        // of gradients
+  float of_gradients = 1;                  // factor
   float correction1 = 1, correction2 = 1;  // adam_correction
+
+  LEPTON_HD float factor() const { return of_gradients; }
+  LEPTON_HD kernels::Sgd<float> of(kernels::Sgd<float> rule, int32_t slot) const {
+    rule.rate = rates[slot], rule.decay = decays[slot], rule.factor = factor();
+    return rule;
+  }
+  LEPTON_HD kernels::AdamW<float> of(kernels::AdamW<float> rule, int32_t slot) const {
+    rule.rate = rates[slot], rule.decay = decays[slot], rule.factor = factor();
+    rule.correction1 = correction1, rule.correction2 = correction2;
+    return rule;
+  }
 };
 
 // One float each; owners: the parameter that each stretch is of, or -1 where another kernel updates it.
@@ -33,10 +44,7 @@ struct SgdStep {
   float* velocity;
   LEPTON_HD void operator()(int64_t i) const {
     const int32_t slot = owners[i / 64];
-    if (slot < 0) return;
-    kernels::Sgd<float> own = rule;
-    own.rate = moving.rates[slot], own.decay = moving.decays[slot], own.factor = moving.factor;
-    own(w[i], g[i], velocity[i]);
+    if (slot >= 0) moving.of(rule, slot)(w[i], g[i], velocity[i]);
   }
 };
 
@@ -49,11 +57,7 @@ struct AdamWStep {
   float *first, *second;
   LEPTON_HD void operator()(int64_t i) const {
     const int32_t slot = owners[i / 64];
-    if (slot < 0) return;
-    kernels::AdamW<float> own = rule;
-    own.rate = moving.rates[slot], own.decay = moving.decays[slot], own.factor = moving.factor;
-    own.correction1 = moving.correction1, own.correction2 = moving.correction2;
-    own(w[i], g[i], first[i], second[i]);
+    if (slot >= 0) moving.of(rule, slot)(w[i], g[i], first[i], second[i]);
   }
 };
 
@@ -74,14 +78,17 @@ struct MuonPieces {
 
 // One value of a matrix each, over all blocks.
 struct MuonMomentum {
-  kernels::MuonDirection<float> rule;
+  Moving moving;
+  float momentum;
+  bool nesterov;
   MuonPieces pieces;
   const float* g;
   float *velocity, *direction;
   LEPTON_HD void operator()(int64_t i) const {
     const MuonPiece& piece = pieces(i / kMuonBlock);
     const int64_t at = i - piece.work, flat = piece.flat + at;
-    if (at < piece.size) direction[i] = rule(g[flat], velocity[flat]);
+    if (at >= piece.size) return;
+    direction[i] = kernels::MuonDirection<float>{momentum, moving.factor(), nesterov}(g[flat], velocity[flat]);
   }
 };
 
@@ -189,7 +196,7 @@ class Muon {
     const auto* g = parameters_.gradients.template as<float>();
     auto* lanes = sums_.template as<Two>();
     Two *blocks = lanes + blocks_ * kMuonLanes, *sums = blocks + blocks_;
-    policy_.launch(count, MuonMomentum{{momentum, moving.factor, nesterov}, pieces, g, velocity, x});
+    policy_.launch(count, MuonMomentum{moving, momentum, nesterov, pieces, g, velocity, x});
     policy_.launch(blocks_ * kMuonLanes, MuonSquares{pieces, x, w, lanes});
     policy_.launch(blocks_, MuonBlockSums{lanes, blocks});
     policy_.launch(std::ssize(pieces_), MuonPieceSums{pieces.pieces, blocks, sums});

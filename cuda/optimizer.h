@@ -66,7 +66,7 @@ class Optimizer {
     }
     ++steps_;
     Moving moving = uploaded(settings);
-    moving.factor = factor;
+    moving.of_gradients = factor;
     moving.correction1 = correction(spec_.beta1);
     moving.correction2 = correction(spec_.beta2);
     elementwise(moving);
