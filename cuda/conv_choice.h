@@ -100,13 +100,14 @@ struct ConvChoice {
   double other_seconds = 0;  // the best of the other plan; 0: there is none
 };
 
-// work_bytes: what windows, or triples and products, may take at a time.
-inline ConvChoice choose_conv(const ConvShape& s, ConvPass pass, int64_t n, Type type, bool tf32, int64_t work_bytes) {
+// room: most bytes of windows at a time.
+inline ConvChoice choose_conv(const ConvShape& s, ConvPass pass, int64_t n, Type type, bool tf32,
+                              int64_t room) {
   const ConvCosts costs(s, n, type, tf32);
-  const int64_t resident = std::min(card_model(type, tf32).resident, work_bytes);
+  const int64_t resident = std::min(room, card_model(type, tf32).resident);
   ConvChoice best;
-  for (const int64_t room : {work_bytes, resident}) {
-    const int64_t chunk = costs.im2col_chunk(room);
+  for (const int64_t bytes : {room, resident}) {
+    const int64_t chunk = costs.im2col_chunk(bytes);
     const double seconds = costs.im2col(pass, chunk);
     if (best.chunk == 0 || seconds < best.seconds) best = {false, chunk, seconds, 0};
   }
@@ -123,9 +124,9 @@ inline ConvChoice choose_conv(const ConvShape& s, ConvPass pass, int64_t n, Type
 template <class P, class T>
 class ChosenPlan : public ConvPlan<P, T> {
  public:
-  ChosenPlan(const ConvShape& s, int64_t n, bool tf32, int64_t work_bytes) : n_(n) {
+  ChosenPlan(const ConvShape& s, int64_t n, bool tf32, int64_t room) : n_(n) {
     for (size_t pass = 0; pass < 3; ++pass) {
-      choices_[pass] = choose_conv(s, static_cast<ConvPass>(pass), n, kTypeOf<T>, tf32, work_bytes);
+      choices_[pass] = choose_conv(s, static_cast<ConvPass>(pass), n, kTypeOf<T>, tf32, room);
       if (choices_[pass].tripled) {
         plans_[pass] = std::make_unique<TripledPlan<P, T>>(s, choices_[pass].chunk, tf32);
       } else {
@@ -170,9 +171,10 @@ class ChosenPlan : public ConvPlan<P, T> {
 
 // One place decides. n: samples of the largest batch.
 template <class P, class T>
-std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t n, bool tf32, int64_t work_bytes) {
+std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t n, bool tf32,
+                                                 int64_t room) {
   if (s.pointwise()) return std::make_unique<Im2colPlan<P, T>>(s, n, tf32);
-  return std::make_unique<ChosenPlan<P, T>>(s, n, tf32, work_bytes);
+  return std::make_unique<ChosenPlan<P, T>>(s, n, tf32, room);
 }
 
 }  // namespace lepton::cuda

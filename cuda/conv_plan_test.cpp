@@ -3,137 +3,32 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <vector>
+#include <memory>
 
-#include "base/random.h"
 #include "cuda/conv_choice.h"
 #include "cuda/conv_tripled.h"
 #include "cuda/host_policy.h"
-#include "cuda/memory.h"
+#include "cuda/plan_check.h"
 
 namespace lepton::cuda {
 namespace {
-
-using Floats = std::vector<float>;
-
-Floats random_floats(int64_t count, uint64_t seed) {
-  Floats values;
-  for (int64_t i = 0; i < count; ++i) {
-    values.push_back(2 * uniform(random4(seed, Stream::sample, 0, static_cast<uint64_t>(i)).v[0]) - 1);
-  }
-  return values;
-}
-
-// As T on the device.
-template <class T>
-class OnDevice {
- public:
-  OnDevice(HostPolicy& policy, const Floats& values)
-      : policy_(policy), memory_(memory_of<T>(policy, static_cast<int64_t>(values.size()))) {
-    const std::vector<T> stored(values.begin(), values.end());
-    policy.upload(data(), stored.data(), memory_.bytes());
-  }
-  T* data() const { return memory_.template as<T>(); }
-  Floats fetched() const {
-    std::vector<T> host(static_cast<size_t>(memory_.bytes()) / sizeof(T));
-    policy_.download(host.data(), data(), memory_.bytes());
-    return {host.begin(), host.end()};
-  }
-
- private:
-  HostPolicy& policy_;
-  Memory<HostPolicy> memory_;
-};
-
-// f(x index, kernel index, y index) for every product of the convolution.
-template <class F>
-void over_products(const ConvShape& s, int64_t n, F f) {
-  for (int64_t y = 0; y < n * s.out_pixels() * s.filters; ++y) {
-    const int64_t pixel = y / s.filters, sample = pixel / s.out_pixels();
-    const int64_t oy = pixel / s.out_width % s.out_height, ox = pixel % s.out_width;
-    for (int64_t k = 0; k < s.window(); ++k) {
-      const int64_t c = k % s.channels, kx = k / s.channels % s.kernel_w, ky = k / s.channels / s.kernel_w;
-      const int64_t iy = oy * s.stride_h + ky * s.dilation - s.pad_top;
-      const int64_t ix = ox * s.stride_w + kx * s.dilation - s.pad_left;
-      if (iy < 0 || iy >= s.height || ix < 0 || ix >= s.width) continue;
-      f(((sample * s.height + iy) * s.width + ix) * s.channels + c, k * s.filters + y % s.filters, y);
-    }
-  }
-}
-
-void expect_close(const Floats& values, const std::vector<double>& expected, double tolerance, const char* what) {
-  ASSERT_EQ(values.size(), expected.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    const double near = tolerance * std::max(1.0, std::abs(expected[i]));
-    ASSERT_NEAR(values[i], expected[i], near) << what << " " << i;
-  }
-}
-
-// Values that T holds exactly.
-template <class T>
-Floats stored_floats(int64_t count, uint64_t seed) {
-  Floats values = random_floats(count, seed);
-  for (float& v : values) v = rounded_to<T>(v);
-  return values;
-}
-
-template <class T>
-void check_plan(ConvPlan<HostPolicy, T>& plan, HostPolicy& policy, const ConvShape& s, int64_t n, double tolerance) {
-  const Floats x = stored_floats<T>(n * s.in_size(), 1), w = stored_floats<T>(s.window() * s.filters, 2);
-  const Floats dy = stored_floats<T>(n * s.out_pixels() * s.filters, 3), before = stored_floats<T>(n * s.in_size(), 4);
-  std::vector<double> y(dy.size()), dx(x.size()), dw(w.size());
-  over_products(s, n, [&](size_t i, size_t k, size_t o) {
-    y[o] += static_cast<double>(x[i]) * static_cast<double>(w[k]);
-    dx[i] += static_cast<double>(dy[o]) * static_cast<double>(w[k]);
-    dw[k] += static_cast<double>(dy[o]) * static_cast<double>(x[i]);
-  });
-  const OnDevice<T> dev_x(policy, x), dev_w(policy, w), dev_dy(policy, dy), dev_dx(policy, before);
-  const Floats b = stored_floats<T>(s.filters, 5);
-  std::vector<double> db(b.size());
-  for (size_t i = 0; i < dy.size(); ++i) db[i % b.size()] += static_cast<double>(dy[i]);
-  const OnDevice<T> dev_b(policy, b), dev_y(policy, Floats(dy.size(), NAN));
-  const OnDevice<float> dev_db(policy, Floats(b.size(), NAN)), dev_dw(policy, Floats(w.size(), NAN));
-  const Memory<HostPolicy> work(policy, plan.work_bytes());
-  plan.forward(policy, n, dev_x.data(), dev_w.data(), nullptr, false, dev_y.data(), work.as<void>());
-  plan.data_gradient(policy, n, dev_w.data(), dev_dy.data(), dev_dx.data(), false, work.as<void>());
-  const bool sums =
-      plan.kernel_gradient(policy, n, dev_x.data(), dev_dy.data(), dev_dw.data(), dev_db.data(), work.as<void>());
-  expect_close(dev_y.fetched(), y, tolerance, "y");
-  expect_close(dev_dx.fetched(), dx, tolerance, "dx");
-  expect_close(dev_dw.fetched(), dw, tolerance, "dkernel");
-  if (sums) expect_close(dev_db.fetched(), db, tolerance, "dbias");
-  const OnDevice<T> dev_sum(policy, before);
-  plan.data_gradient(policy, n, dev_w.data(), dev_dy.data(), dev_sum.data(), true, work.as<void>());
-  for (size_t i = 0; i < dx.size(); ++i) dx[i] += static_cast<double>(before[i]);
-  expect_close(dev_sum.fetched(), dx, tolerance, "dx added");
-  for (const bool relu : {false, true}) {
-    plan.forward(policy, n, dev_x.data(), dev_w.data(), dev_b.data(), relu, dev_y.data(), work.as<void>());
-    std::vector<double> biased = y;
-    for (size_t i = 0; i < y.size(); ++i) {
-      biased[i] += static_cast<double>(b[i % b.size()]);
-      if (relu) biased[i] = std::max(biased[i], 0.0);
-    }
-    expect_close(dev_y.fetched(), biased, tolerance, "y with bias");
-  }
-}
 
 // make<T>(shape, chunk, tf32) for each precision, over 5 samples.
 template <class Make>
 void check_in_every_precision(const ConvShape& shape, int64_t chunk, Make make) {
   constexpr int64_t kSamples = 5;
-  const auto check = [&]<class T>(T, bool tf32, double tolerance) {
+  const auto check = [&]<class T>(T, bool tf32) {
     SCOPED_TRACE(fmt::format("{}x{}x{} to {}x{}x{}, chunks of {}, type {}, tf32 {}", shape.height, shape.width,
                              shape.channels, shape.out_height, shape.out_width, shape.filters, chunk,
                              static_cast<int>(kTypeOf<T>), tf32));
     HostPolicy policy;
     const auto plan = make.template operator()<T>(shape, chunk, tf32);
-    check_plan<T>(*plan, policy, shape, kSamples, tolerance);
+    EXPECT_LE((plan_deviation<HostPolicy, T>(*plan, policy, shape, kSamples)), most_deviation<T>(tf32));
   };
-  check(0.0F, false, 1e-5);
-  check(0.0F, true, 1e-2);
-  check(Bf16(0.0F), false, 3e-2);
-  check(Half(0.0F), false, 4e-3);
+  check(0.0F, false);
+  check(0.0F, true);
+  check(Bf16(0.0F), false);
+  check(Half(0.0F), false);
 }
 
 TEST(Im2colPlan, DoesAsPlainLoopsInChunksOfAnySize) {
@@ -157,9 +52,10 @@ TEST(Im2colPlan, DoesAsPlainLoopsInChunksOfAnySize) {
 // Bias gradients come with the kernel's where all samples are one chunk.
 TEST(Im2colPlan, GivesTheBiasGradientUnlessInChunks) {
   const ConvShape s{3, 3, 2, 3, 3, 4, 3, 3, 1, 1, 1, 1, 1};
+  using Values = OnDevice<HostPolicy, float>;
   HostPolicy policy;
-  const OnDevice<float> x(policy, random_floats(2 * s.in_size(), 1)), dy(policy, random_floats(2 * 9 * 4, 2));
-  const OnDevice<float> dw(policy, Floats(18 * 4)), db(policy, Floats(4));
+  const Values x(policy, random_floats<float>(2 * s.in_size(), 1)), dy(policy, random_floats<float>(2 * 9 * 4, 2));
+  const Values dw(policy, Floats(18 * 4)), db(policy, Floats(4));
   for (const int64_t chunk : {1, 2}) {
     Im2colPlan<HostPolicy, float> plan(s, chunk, false);
     const Memory<HostPolicy> work(policy, plan.work_bytes());
@@ -215,9 +111,21 @@ TEST(ChooseConv, IsByModelAlone) {
     EXPECT_FALSE(choose_conv(wide, pass, 1, Type::bf16, false, kWork).tripled);  // launches are all that counts
   }
   EXPECT_TRUE(choose_conv(wide, ConvPass::forward, 1024, Type::bf16, false, kWork).tripled);
+  constexpr int64_t kRoom = int64_t{4} << 20;
+  EXPECT_LE((choose_conv_plan<HostPolicy, Bf16>(wide, 1024, false, kRoom)->work_bytes()), 2 * kRoom);
   const auto plan = choose_conv_plan<HostPolicy, Bf16>(wide, 1024, false, kWork);
   EXPECT_NE(plan->name().find("forward: tripled rows in "), std::string::npos) << plan->name();
   EXPECT_NE(plan->name().find(", im2col "), std::string::npos) << plan->name();
+}
+
+TEST(ChosenPlan, ComputesEachPassWithItsOwnPlan) {
+  const ConvShape mixed{4, 4, 64, 4, 4, 16, 3, 3, 1, 1, 1, 1, 1};
+  constexpr int64_t kBatch = 1024;
+  EXPECT_FALSE(choose_conv(mixed, ConvPass::forward, kBatch, Type::bf16, false).tripled);
+  EXPECT_TRUE(choose_conv(mixed, ConvPass::data_gradient, kBatch, Type::bf16, false).tripled);
+  HostPolicy policy;
+  ChosenPlan<HostPolicy, Bf16> plan(mixed, kBatch, false);
+  EXPECT_LE((plan_deviation<HostPolicy, Bf16>(plan, policy, mixed, 3)), most_deviation<Bf16>(false));
 }
 
 }  // namespace

@@ -153,10 +153,13 @@ void DevicePolicy::zero(void* data, int64_t bytes) {
 void DevicePolicy::gemm(const Gemm& g) {
   enter();
   if (products_.run(g, stream_)) return;
-  Gemm plain = g;
-  plain.epilogue = Epilogue::none;
-  products_.run(plain, stream_);
-  apply_epilogue(*this, g);
+  if (g.epilogue != Epilogue::none) {
+    Gemm plain = g;
+    plain.epilogue = Epilogue::none;
+    gemm(plain);
+    return apply_epilogue(*this, g);
+  }
+  for (int64_t which = 0; which < g.batch; ++which) gemm(one_of(g, which));
 }
 
 void DevicePolicy::finish() {

@@ -155,7 +155,7 @@ void DeviceProducts::choose(const Gemm& g, Product& p) const {
   cublasLtMatmulPreferenceDestroy(preference);
   p.found = status == CUBLAS_STATUS_SUCCESS && proposals > 0;
   p.algorithm = proposal.algo;
-  if (!p.found && g.epilogue == Epilogue::none) {
+  if (!p.found && g.epilogue == Epilogue::none && g.batch == 1) {
     fail(Exit::device, "cuda: cublasLt has no product for m {} n {} k {}: {}", g.m, g.n, g.k,
          cublasLtGetStatusString(status));
   }

@@ -225,6 +225,23 @@ void check_epilogues(bool transpose_a) {
   }
 }
 
+// Beta may multiply another matrix than C; and a batch is its products one by one.
+TEST(HostPolicy, ABatchIsItsProductsOneByOneAndAddsItsSource) {
+  HostPolicy policy;
+  const float *a = floats(policy, {1, 2, 3, 4}), *b = floats(policy, {5, 6, 7}), *source = floats(policy, {1, 2, 3});
+  for (const bool at_once : {true, false}) {
+    float* c = floats(policy, {NAN, NAN, NAN});
+    Gemm g{false, false, 1, 1, 2, a, 1, b, 2, c, 1, 1, 10};
+    g.batch = 2, g.stride_a = 2, g.stride_b = 1, g.stride_c = 2, g.source = source;
+    if (at_once) policy.gemm(g);
+    for (int64_t which = 0; which < 2 && !at_once; ++which) policy.gemm(one_of(g, which));
+    const std::vector<float> result = fetched(policy, c, 3);
+    EXPECT_EQ(result[0], 5 + 12 + 10);
+    EXPECT_EQ(result[2], 18 + 28 + 30);
+    EXPECT_TRUE(std::isnan(result[1]));
+  }
+}
+
 TEST(HostPolicy, BiasOfABatchIsTheSameForAll) {
   HostPolicy policy;
   float *a = floats(policy, {1, 2}), *b = floats(policy, {1, 10, 100}), *bias = floats(policy, {5, -50});

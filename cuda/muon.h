@@ -22,7 +22,18 @@ struct Moving {
   const float *rates, *decays;
   const StepNumbers* numbers;
   const Verdict* verdict;
+
   LEPTON_HD bool stands() const { return verdict->go == 0; }
+  LEPTON_HD float factor() const { return verdict->factor; }
+  LEPTON_HD kernels::Sgd<float> of(kernels::Sgd<float> rule, int32_t slot) const {
+    rule.rate = rates[slot], rule.decay = decays[slot], rule.factor = factor();
+    return rule;
+  }
+  LEPTON_HD kernels::AdamW<float> of(kernels::AdamW<float> rule, int32_t slot) const {
+    rule.rate = rates[slot], rule.decay = decays[slot], rule.factor = factor();
+    rule.correction1 = numbers->correction1, rule.correction2 = numbers->correction2;
+    return rule;
+  }
 };
 
 // One float each; owners: the parameter that each stretch is of, or -1 where another kernel updates it.
@@ -37,10 +48,7 @@ struct SgdStep {
     if (owners[i / 64] >= 0) take(i, owners[i / 64], g[i]);
   }
   LEPTON_HD void take(int64_t i, int32_t slot, float gradient) const {
-    if (moving.stands()) return;
-    kernels::Sgd<float> own = rule;
-    own.rate = moving.rates[slot], own.decay = moving.decays[slot], own.factor = moving.verdict->factor;
-    own(w[i], gradient, velocity[i]);
+    if (!moving.stands()) moving.of(rule, slot)(w[i], gradient, velocity[i]);
   }
 };
 
@@ -55,11 +63,7 @@ struct AdamWStep {
     if (owners[i / 64] >= 0) take(i, owners[i / 64], g[i]);
   }
   LEPTON_HD void take(int64_t i, int32_t slot, float gradient) const {
-    if (moving.stands()) return;
-    kernels::AdamW<float> own = rule;
-    own.rate = moving.rates[slot], own.decay = moving.decays[slot], own.factor = moving.verdict->factor;
-    own.correction1 = moving.numbers->correction1, own.correction2 = moving.numbers->correction2;
-    own(w[i], gradient, first[i], second[i]);
+    if (!moving.stands()) moving.of(rule, slot)(w[i], gradient, first[i], second[i]);
   }
 };
 
@@ -80,8 +84,9 @@ struct MuonPieces {
 
 // One value of a matrix each, over all blocks.
 struct MuonMomentum {
-  kernels::MuonDirection<float> rule;  // but for the factor
   Moving moving;
+  float momentum;
+  bool nesterov;
   MuonPieces pieces;
   const float* g;
   float *velocity, *direction;
@@ -89,9 +94,7 @@ struct MuonMomentum {
     const MuonPiece& piece = pieces(i / kMuonBlock);
     const int64_t at = i - piece.work, flat = piece.flat + at;
     if (at >= piece.size || moving.stands()) return;
-    kernels::MuonDirection<float> own = rule;
-    own.factor = moving.verdict->factor;
-    direction[i] = own(g[flat], velocity[flat]);
+    direction[i] = kernels::MuonDirection<float>{momentum, moving.factor(), nesterov}(g[flat], velocity[flat]);
   }
 };
 
@@ -199,7 +202,7 @@ class Muon {
     const auto* g = parameters_.gradients.template as<float>();
     auto* lanes = sums_.template as<Two>();
     Two *blocks = lanes + blocks_ * kMuonLanes, *sums = blocks + blocks_;
-    policy_.launch(count, MuonMomentum{{momentum, 1, nesterov}, moving, pieces, g, velocity, x});
+    policy_.launch(count, MuonMomentum{moving, momentum, nesterov, pieces, g, velocity, x});
     policy_.launch(blocks_ * kMuonLanes, MuonSquares{pieces, x, w, lanes});
     policy_.launch(blocks_, MuonBlockSums{lanes, blocks});
     policy_.launch(std::ssize(pieces_), MuonPieceSums{pieces.pieces, blocks, sums});
