@@ -85,9 +85,7 @@ class CudaEngine : public Engine {
     if (static_cast<int64_t>(values.size()) < count) {
       fail(Exit::bug, "cuda: room for {} values, {} wanted", values.size(), count);
     }
-    Batch inputs = batch;
-    inputs.labels = {}, inputs.targets = {}, inputs.weights = {};
-    numbers_.write({.batch = staging_.take(inputs)});
+    numbers_.write({.batch = take_inputs(batch)});
     forward({.n = batch.n, .numbers = numbers_.on_device()}, node);
     if constexpr (std::is_same_v<T, float>) {
       policy_->download(values.data(), values_.value(node), count * static_cast<int64_t>(sizeof(T)));
@@ -180,6 +178,11 @@ class CudaEngine : public Engine {
     if (options_.training && batch.labels.size() != static_cast<size_t>(batch.n)) {
       fail(Exit::bug, "cuda: a batch to train on needs labels");
     }
+    return options_.training ? staging_.take(batch) : take_inputs(batch);
+  }
+  // A batch without what it is trained on.
+  DeviceBatch take_inputs(Batch batch) {
+    batch.labels = {}, batch.targets = {}, batch.weights = {};
     return staging_.take(batch);
   }
 

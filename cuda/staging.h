@@ -36,19 +36,19 @@ template <class P>
 class Staging {
  public:
   Staging(P& policy, const Graph& graph, const EngineOptions& options)
-      : policy_(policy), sample_(graph.input), classes_(graph.classes), most_(options.batch) {
-    const int64_t numbers = options.training ? 4 * (2 + (options.loss == LossKind::mse ? classes_ : 0)) : 0;
+      : policy_(policy),
+        sample_(graph.input),
+        classes_(graph.classes),
+        most_(options.batch),
+        tokens_(graph.tokens > 0),
+        truths_(options.training),
+        targets_(options.training && options.loss == LossKind::mse ? static_cast<size_t>(classes_) : 0) {
+    const int64_t numbers = 4 * ((truths_ ? 2 : 0) + static_cast<int64_t>(targets_));
     const int64_t stored = images() ? std::max<int64_t>(sample_.elements(), 4) : 4 * sample_.elements();
     const int64_t each = stored + numbers + static_cast<int64_t>(sizeof(Augment));
     for (int i = 0; i < (options.training ? 2 : 1); ++i) {
       slots_.push_back(std::make_unique<Slot>(policy, most_ * each + kParts * kAlignment));
     }
-  }
-
-  int64_t bytes() const {
-    int64_t total = kept_.bytes();
-    for (const auto& slot : slots_) total += slot->device.bytes();
-    return total;
   }
 
   // A batch that take() will be asked for after the coming one; the spans stay as they are until then. {}: none.
@@ -142,13 +142,19 @@ class Staging {
     if (batch.n < 1 || batch.n > most_) {
       fail(Exit::bug, "cuda: a batch of {} on an engine compiled for {}", batch.n, most_);
     }
-    const auto count = static_cast<size_t>(batch.n * sample_.elements());
-    const size_t given = batch.kept.empty()                                  ? batch.images.size() + batch.rows.size()
-                         : batch.kept.size() == static_cast<size_t>(batch.n) ? count
-                                                                             : 0;
-    if (!batch.tokens.empty() || given != count || images() != batch.rows.empty()) {
+    const auto n = static_cast<size_t>(batch.n), count = n * static_cast<size_t>(sample_.elements());
+    const size_t numbers = tokens_ ? batch.tokens.size() : batch.rows.size();
+    const bool all = images() ? batch.images.size() == count || batch.kept.size() == n : numbers == count;
+    const int kinds = !batch.images.empty() + !batch.kept.empty() + !batch.rows.empty() + !batch.tokens.empty();
+    if (!all || kinds != 1) {
       fail(Exit::mismatch, "cuda: a batch of {} samples needs {} values of shape {}", batch.n, count,
            sample_.to_string());
+    }
+    const auto whole = [](size_t size, size_t expected) { return size == 0 || size == expected; };
+    if (!whole(batch.labels.size(), truths_ ? n : 0) || !whole(batch.weights.size(), truths_ ? n : 0) ||
+        !whole(batch.targets.size(), targets_ * n)) {
+      fail(Exit::bug, "cuda: {} labels, {} weights and {} targets for {} samples", batch.labels.size(),
+           batch.weights.size(), batch.targets.size(), n);
     }
     for (const int32_t index : batch.kept) {
       if (index < 0 || index >= samples_) fail(Exit::bug, "cuda: sample {} of {} that are kept", index, samples_);
@@ -167,6 +173,8 @@ class Staging {
   P& policy_;
   Shape sample_;
   int64_t classes_, most_, samples_ = 0;
+  bool tokens_, truths_;  // samples are texts; batches have labels or targets, and weights
+  size_t targets_;        // of a sample
   std::vector<std::unique_ptr<Slot>> slots_;
   size_t next_ = 0;
   Batch announced_;
