@@ -92,9 +92,7 @@ class CudaEngine : public Engine {
     if (static_cast<int64_t>(values.size()) < count) {
       fail(Exit::bug, "cuda: room for {} values, {} wanted", values.size(), count);
     }
-    Batch inputs = batch;
-    inputs.labels = {}, inputs.targets = {}, inputs.weights = {};
-    numbers_.write({.batch = staging_.take(inputs)});
+    numbers_.write({.batch = take_inputs(batch)});
     forward({.n = batch.n, .numbers = numbers_.on_device()}, node);
     if constexpr (std::is_same_v<T, float>) {
       policy_->download(values.data(), values_.value(node), count * static_cast<int64_t>(sizeof(T)));
@@ -183,6 +181,11 @@ class CudaEngine : public Engine {
   // A batch to train on, or to pretend to.
   DeviceBatch take(const Batch& batch) {
     if (options_.training) check_truth(batch, options_.loss, graph_.classes);
+    return options_.training ? staging_.take(batch) : take_inputs(batch);
+  }
+  // A batch without what it is trained on.
+  DeviceBatch take_inputs(Batch batch) {
+    batch.labels = {}, batch.targets = {}, batch.weights = {};
     return staging_.take(batch);
   }
 

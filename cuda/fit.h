@@ -84,8 +84,10 @@ inline std::unique_ptr<Engine> fitted(const Graph& graph, const EngineOptions& o
                                       const std::function<std::unique_ptr<Engine>(const EngineOptions&)>& make) {
   constexpr int64_t kLeastWindows = int64_t{1} << 20;
   EngineOptions tried = options;
-  for (; tried.window_bytes >= kLeastWindows; tried.window_bytes /= 2) {
+  for (;;) {
     if (auto engine = make(tried)) return engine;
+    if (tried.window_bytes / 2 < kLeastWindows) break;
+    tried.window_bytes /= 2;
   }
   int64_t fits = 0;
   for (int64_t fails = options.batch; fails - fits > 1;) {

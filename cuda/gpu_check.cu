@@ -96,6 +96,20 @@ int check_plans(bool tf32, Json& json) {
   return failed;
 }
 
+int check_replays(Json& json) {
+  const auto plain = [](const Graph& graph, const EngineOptions& options) {
+    return make_engine(std::make_unique<DevicePolicy>(0, false), graph, options);
+  };
+  int failed = 0;
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16, Precision::fp16}) {
+    const bool passed = replays_as_plain(precision, on_gpu, plain);
+    failed += passed ? 0 : 1;
+    std::cout << fmt::format("replayed steps\t{}\t{}\n", name_of(precision), passed ? "as plain ones" : "FAILED");
+    json["replays"].push_back({{"precision", name_of(precision)}, {"passed", passed}});
+  }
+  return failed;
+}
+
 Ceilings measure_ceilings(Json& json) {
   DevicePolicy policy(0);
   std::cout << policy.describe() << "\n";
@@ -234,6 +248,7 @@ int run(const CheckOptions& options) {
   int failed = check_layers(options.small, json);
   failed += check_plans<float>(false, json) + check_plans<float>(true, json);
   failed += check_plans<Bf16>(false, json) + check_plans<Half>(false, json);
+  failed += check_replays(json);
   if (!options.small) measure_nets(options, measure_ceilings(json), json);
   json["failed"] = failed;
   if (!options.json.empty()) {

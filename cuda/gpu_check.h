@@ -17,6 +17,7 @@
 #include "engine/layer_cases.h"
 #include "engine/made_up_batch.h"
 #include "net/graph.h"
+#include "net/parameters.h"
 
 namespace lepton::cuda {
 
@@ -68,6 +69,40 @@ inline MadeUpBatch made_up_images(const Shape& shape, int64_t n, int64_t classes
   }
   for (int64_t i = 0; i < n; ++i) batch.labels.push_back(static_cast<int32_t>(i * 7 % classes));
   return batch;
+}
+
+// Whether steps that are recorded and replayed leave the bits of plain ones; all that a step is told changes.
+inline bool replays_as_plain(Precision precision, const MakeEngine& recording, const MakeEngine& plain) {
+  const Graph graph = build_graph("conv 8 3x3 bn relu; maxpool 2; conv 8 3x3 bn gelu; dropout 0.2; dense classes",
+                                  {12, 12, 3}, kCaseClasses);
+  EngineOptions options;
+  options.batch = 16;
+  options.training = true;
+  options.precision = precision;
+  options.optimizer.kind = OptimizerKind::adamw;
+  options.optimizer.clip = 1;
+  const MadeUp most(graph.input, options.batch, graph.classes), fewer(graph.input, options.batch - 1, graph.classes);
+  std::vector<ParameterSet> states;
+  for (const MakeEngine& make : {recording, plain}) {
+    const std::unique_ptr<Engine> engine = make(graph, options);
+    engine->load(initial_parameters(graph, 1));
+    for (int64_t number = 0; number < 8; ++number) {
+      const std::vector<float> rates(parameters_of(graph).size(), 1e-3F * static_cast<float>(number + 1));
+      const std::vector<float> decays(rates.size(), 1e-2F * static_cast<float>(number));
+      StepSettings settings;
+      settings.step = number;
+      settings.rates = rates;
+      settings.decays = decays;
+      settings.label_smoothing = 0.1F * static_cast<float>(number % 3);
+      const auto batch = [&](int64_t which) { return which % 3 == 2 ? fewer.batch : most.batch; };
+      engine->announce(batch(number + 1));
+      (void)engine->train_step(batch(number), settings);
+    }
+    states.push_back(engine->save());
+  }
+  return std::equal(states[0].tensors.begin(), states[0].tensors.end(), states[1].tensors.begin(),
+                    states[1].tensors.end(),
+                    [](const NamedTensor& a, const NamedTensor& b) { return a.values == b.values; });
 }
 
 inline double seconds_of(const std::function<void()>& f) {

@@ -39,6 +39,20 @@ TEST(GpuCheck, FailsAnEngineOfAnotherNetwork) {
   }
 }
 
+TEST(GpuCheck, TellsReplayedStepsFromOthers) {
+  const auto plain = [](const Graph& graph, const EngineOptions& options) {
+    return make_engine(std::make_unique<HostPolicy>(false), graph, options);
+  };
+  const auto other = [](const Graph& graph, EngineOptions options) {
+    options.seed = 1;  // of dropout
+    return on_host(graph, options);
+  };
+  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+    EXPECT_TRUE(replays_as_plain(precision, on_host, plain));
+    EXPECT_FALSE(replays_as_plain(precision, other, plain));
+  }
+}
+
 TEST(GpuCheck, MeasuresTraining) {
   const Graph graph = build_graph("conv 4 3x3 bn relu; dense classes", {6, 6, 3}, 5);
   EngineOptions options;

@@ -1,5 +1,6 @@
 #pragma once
 // The numbers of a step (step.h) on their way to the device, and what came of it on its way back.
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -18,9 +19,9 @@ class Numbers {
       : policy_(policy),
         parameters_(static_cast<size_t>(parameters)),
         host_(policy, size()),
+        answer_(policy, sizeof(Verdict)),
         device_(policy, size()),
         verdict_(memory_of<Verdict>(policy, 1)) {}
-  int64_t bytes() const { return device_.bytes() + verdict_.bytes(); }
 
   // For all work to come. The step before must have been read.
   void write(const StepNumbers& numbers, std::span<const float> rates = {}, std::span<const float> decays = {}) {
@@ -31,8 +32,9 @@ class Numbers {
     policy_.join();
   }
   Verdict read_verdict() {
+    policy_.download(answer_.data(), verdict_.template as<void>(), sizeof(Verdict));
     Verdict verdict;
-    policy_.download(&verdict, verdict_.template as<void>(), sizeof(verdict));
+    std::memcpy(&verdict, answer_.data(), sizeof(verdict));
     return verdict;
   }
 
@@ -47,7 +49,7 @@ class Numbers {
 
   P& policy_;
   size_t parameters_;
-  Pinned<P> host_;
+  Pinned<P> host_, answer_;
   Memory<P> device_, verdict_;
 };
 

@@ -36,19 +36,18 @@ template <class P>
 class Staging {
  public:
   Staging(P& policy, const Graph& graph, const EngineOptions& options)
-      : policy_(policy), graph_(graph), sample_(graph.input), most_(options.batch) {
-    const int64_t numbers = options.training ? 4 * (2 + (options.loss == LossKind::mse ? graph.classes : 0)) : 0;
+      : policy_(policy),
+        graph_(graph),
+        sample_(graph.input),
+        most_(options.batch),
+        truths_(options.training),
+        targets_(options.training && options.loss == LossKind::mse ? static_cast<size_t>(graph.classes) : 0) {
+    const int64_t numbers = 4 * ((truths_ ? 2 : 0) + static_cast<int64_t>(targets_));
     const int64_t stored = images() ? std::max<int64_t>(sample_.elements(), 4) : 4 * sample_.elements();
     const int64_t each = stored + numbers + static_cast<int64_t>(sizeof(Augment));
     for (int i = 0; i < (options.training ? 2 : 1); ++i) {
       slots_.push_back(std::make_unique<Slot>(policy, most_ * each + kParts * kAlignment));
     }
-  }
-
-  int64_t bytes() const {
-    int64_t total = kept_.bytes();
-    for (const auto& slot : slots_) total += slot->device.bytes();
-    return total;
   }
 
   // A batch that take() will be asked for after the coming one; the spans stay as they are until then. {}: none.
@@ -142,14 +141,20 @@ class Staging {
     if (batch.n < 1 || batch.n > most_) {
       fail(Exit::bug, "cuda: a batch of {} on an engine compiled for {}", batch.n, most_);
     }
-    if (graph_.tokens > 0) return check_tokens(batch, graph_);
-    const auto count = static_cast<size_t>(batch.n * sample_.elements());
-    const size_t given = batch.kept.empty()                                  ? batch.images.size() + batch.rows.size()
-                         : batch.kept.size() == static_cast<size_t>(batch.n) ? count
-                                                                             : 0;
-    if (!batch.tokens.empty() || given != count || images() != batch.rows.empty()) {
+    if (graph_.tokens > 0) check_tokens(batch, graph_);
+    const auto n = static_cast<size_t>(batch.n), count = n * static_cast<size_t>(sample_.elements());
+    const size_t numbers = graph_.tokens > 0 ? batch.tokens.size() : batch.rows.size();
+    const bool all = images() ? batch.images.size() == count || batch.kept.size() == n : numbers == count;
+    const int kinds = !batch.images.empty() + !batch.kept.empty() + !batch.rows.empty() + !batch.tokens.empty();
+    if (!all || kinds != 1) {
       fail(Exit::mismatch, "cuda: a batch of {} samples needs {} values of shape {}", batch.n, count,
            sample_.to_string());
+    }
+    const auto whole = [](size_t size, size_t expected) { return size == 0 || size == expected; };
+    if (!whole(batch.labels.size(), truths_ ? n : 0) || !whole(batch.weights.size(), truths_ ? n : 0) ||
+        !whole(batch.targets.size(), targets_ * n)) {
+      fail(Exit::bug, "cuda: {} labels, {} weights and {} targets for {} samples", batch.labels.size(),
+           batch.weights.size(), batch.targets.size(), n);
     }
     for (const int32_t index : batch.kept) {
       if (index < 0 || index >= samples_) fail(Exit::bug, "cuda: sample {} of {} that are kept", index, samples_);
@@ -163,6 +168,8 @@ class Staging {
   const Graph& graph_;
   Shape sample_;
   int64_t most_, samples_ = 0;
+  bool truths_;     // batches have labels or targets, and weights
+  size_t targets_;  // of a sample
   std::vector<std::unique_ptr<Slot>> slots_;
   size_t next_ = 0;
   Batch announced_;

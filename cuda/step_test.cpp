@@ -1,6 +1,7 @@
 // Steps that are replayed, batches that were announced and images that are kept give the bits of plain steps.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "cuda/host_engines.h"
@@ -25,6 +26,15 @@ EngineOptions options_of(Precision precision, const OptimizerSpec& spec) {
   options.optimizer = spec;
   set_normalization(kShape, options);
   return options;
+}
+
+// On a GPU too where there is one.
+std::unique_ptr<Engine> engine_on(const std::string& device, const EngineOptions& options, bool records) {
+  if (device == "cuda_host") return make_engine(std::make_unique<HostPolicy>(records), kGraph, options);
+  if (!records) setenv("LEPTON_CUDA_PLAIN_STEPS", "1", 1);
+  auto engine = compile_tested(kGraph, device, options);
+  unsetenv("LEPTON_CUDA_PLAIN_STEPS");
+  return engine;
 }
 
 // All that is told of a step changes with its number: batches of `sizes` in turn, augmented or not, weighted or not.
@@ -89,17 +99,24 @@ Outcome plain_steps(Engine& engine, const std::vector<std::unique_ptr<Step>>& st
                [&](size_t i) { return engine.train_step(steps[i]->samples.batch(), steps[i]->settings); });
 }
 
+std::vector<std::pair<Precision, OptimizerCase>> cases() {
+  std::vector<std::pair<Precision, OptimizerCase>> all;
+  for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+    for (const OptimizerCase& c : optimizer_cases()) all.emplace_back(precision, c);
+  }
+  return all;
+}
+
 // The third size is never recorded; the first two are, in their second step.
 const std::vector<int64_t> kSizes = {7, 6, 7, 6, 5, 7, 5, 6, 7, 5};
 
 TEST(ReplayedSteps, KnowNothingOfTheRecordedOne) {
-  for (const Precision precision : {Precision::fp32, Precision::fp16}) {
-    for (const OptimizerCase& c : optimizer_cases()) {
-      SCOPED_TRACE(c.name);
-      const auto steps = steps_of(kSizes);
+  const auto steps = steps_of(kSizes);
+  for (const std::string& device : test_devices()) {
+    for (const auto& [precision, c] : cases()) {
+      SCOPED_TRACE(device + ", " + c.name);
       const EngineOptions options = options_of(precision, c.spec);
-      const auto replaying = make_engine(std::make_unique<HostPolicy>(), kGraph, options);
-      const auto eager = make_engine(std::make_unique<HostPolicy>(false), kGraph, options);
+      const auto replaying = engine_on(device, options, true), eager = engine_on(device, options, false);
       const Outcome outcome = plain_steps(*replaying, steps);
       expect_equal(outcome, plain_steps(*eager, steps));
       if (precision == Precision::fp16) {  // sums of losses overflow: the scale was lowered, in replayed steps too
@@ -146,17 +163,19 @@ TEST(ReplayedSteps, AllocateNothing) {
 TEST(AnnouncedBatches, GiveTheSameBits) {
   const auto steps = steps_of(kSizes);
   const EngineOptions options = options_of(Precision::fp32, {});
-  const auto plain = make_engine(std::make_unique<HostPolicy>(false), kGraph, options);
-  const Outcome expected = plain_steps(*plain, steps);
-  for (const size_t ahead : {1, 2}) {
-    const auto engine = make_engine(std::make_unique<HostPolicy>(), kGraph, options);
-    expect_equal(taken(*engine, steps,
-                       [&](size_t i) {
-                         if (i + ahead < steps.size()) engine->announce(steps[i + ahead]->samples.batch());
-                         if (i == 5) engine->announce({});
-                         return engine->train_step(steps[i]->samples.batch(), steps[i]->settings);
-                       }),
-                 expected);
+  for (const std::string& device : test_devices()) {
+    const auto plain = engine_on(device, options, false);
+    const Outcome expected = plain_steps(*plain, steps);
+    for (const size_t ahead : {1, 2}) {
+      const auto engine = engine_on(device, options, true);
+      expect_equal(taken(*engine, steps,
+                         [&](size_t i) {
+                           if (i + ahead < steps.size()) engine->announce(steps[i + ahead]->samples.batch());
+                           if (i == 5) engine->announce({});
+                           return engine->train_step(steps[i]->samples.batch(), steps[i]->settings);
+                         }),
+                   expected);
+    }
   }
 }
 
@@ -184,45 +203,43 @@ TEST(KeptImages, GiveTheSameBits) {
   const TestSamples all(kShape, kKept, kClasses, 9);
   const auto size = static_cast<size_t>(kShape.elements());
   const auto image = [&](int64_t i) { return all.batch().images.subspan(static_cast<size_t>(i) * size, size); };
-  const EngineOptions options = options_of(Precision::fp32, {});
-  const auto keeping = make_engine(std::make_unique<HostPolicy>(), kGraph, options);
-  const auto plain = make_engine(std::make_unique<HostPolicy>(false), kGraph, options);
-  int64_t asked = 0;
-  ASSERT_TRUE(keeping->keep(kKept, [&](int64_t first, int64_t count, std::span<uint8_t> to) {
-    ASSERT_EQ(first, asked);
-    ASSERT_EQ(to.size(), static_cast<size_t>(count) * size);
-    asked += count;
-    std::memcpy(to.data(), image(first).data(), to.size());
-  }));
-  EXPECT_EQ(asked, kKept);
   const auto steps = steps_of(kSizes);
   std::vector<std::vector<int32_t>> rows(steps.size());
   std::vector<std::vector<uint8_t>> images(steps.size());
   for (size_t i = 0; i < steps.size(); ++i) {
     for (int64_t k = 0; k < steps[i]->n; ++k) {
-      const auto row = static_cast<int64_t>(i) * 11 % kKept + k * 17 % kKept;
-      rows[i].push_back(static_cast<int32_t>(row % kKept));
+      rows[i].push_back(static_cast<int32_t>((static_cast<int64_t>(i) * 11 + k * 17) % kKept));
       images[i].insert(images[i].end(), image(rows[i].back()).begin(), image(rows[i].back()).end());
     }
   }
   const auto with = [&](size_t i, bool kept) {
     Batch batch = steps[i]->samples.batch();
-    batch.images = {};
-    if (kept) {
-      batch.kept = rows[i];
-    } else {
-      batch.images = images[i];
-    }
+    batch.images = kept ? std::span<const uint8_t>() : images[i];
+    if (kept) batch.kept = rows[i];
     return batch;
   };
-  const Outcome outcome = taken(*keeping, steps, [&](size_t i) {
-    if (i + 1 < steps.size()) keeping->announce(with(i + 1, i % 3 != 0));  // both kinds may follow each other
-    return keeping->train_step(with(i, i % 3 != 1), steps[i]->settings);
-  });
-  expect_equal(outcome,
-               taken(*plain, steps, [&](size_t i) { return plain->train_step(with(i, false), steps[i]->settings); }));
-  rows[0][0] = kKept;
-  EXPECT_EQ(status_of([&] { keeping->train_step(with(0, true), steps[0]->settings); }), Exit::bug);
+  const EngineOptions options = options_of(Precision::fp32, {});
+  for (const std::string& device : test_devices()) {
+    const auto keeping = engine_on(device, options, true), plain = engine_on(device, options, false);
+    int64_t asked = 0;
+    ASSERT_TRUE(keeping->keep(kKept, [&](int64_t first, int64_t count, std::span<uint8_t> to) {
+      ASSERT_EQ(first, asked);
+      ASSERT_EQ(to.size(), static_cast<size_t>(count) * size);
+      asked += count;
+      std::memcpy(to.data(), image(first).data(), to.size());
+    }));
+    EXPECT_EQ(asked, kKept);
+    const Outcome outcome = taken(*keeping, steps, [&](size_t i) {
+      if (i + 1 < steps.size()) keeping->announce(with(i + 1, i % 3 != 0));  // both kinds may follow each other
+      return keeping->train_step(with(i, i % 3 != 1), steps[i]->settings);
+    });
+    expect_equal(outcome,
+                 taken(*plain, steps, [&](size_t i) { return plain->train_step(with(i, false), steps[i]->settings); }));
+    std::vector<int32_t> beyond(static_cast<size_t>(steps[0]->n), static_cast<int32_t>(kKept));
+    Batch wrong = with(0, true);
+    wrong.kept = beyond;
+    EXPECT_EQ(status_of([&] { keeping->train_step(wrong, steps[0]->settings); }), Exit::bug);
+  }
 }
 
 TEST(KeptImages, AreRefusedWithoutRoomOrPixels) {
