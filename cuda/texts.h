@@ -2,13 +2,13 @@
 // Texts on the device: token numbers, lengths, and which positions of a sequence made of them are no padding.
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "base/batch.h"
 #include "base/error.h"
 #include "base/hd.h"
 #include "cuda/divisor.h"
 #include "cuda/memory.h"
+#include "cuda/sums.h"
 #include "engine/engine.h"
 #include "kernels/sequence.h"
 #include "net/graph.h"
@@ -18,7 +18,7 @@ namespace lepton::cuda {
 // Which rows [n * positions] of a layer's output count: all where there are no lengths [n].
 struct Valid {
   const int32_t* lengths = nullptr;
-  const int32_t* total = nullptr;  // of the whole batch
+  const double* total = nullptr;   // rows that count in the whole batch
   int64_t stride = 0, extent = 1;  // tokens from one position to the next; positions
   Divisor positions{1};            // by extent
 
@@ -29,73 +29,123 @@ struct Valid {
     const auto [sample, position] = positions(row);
     return position < of(sample);
   }
-  LEPTON_HD int64_t count(int64_t rows) const { return lengths == nullptr ? rows : *total; }
+  LEPTON_HD int64_t count(int64_t rows) const { return lengths == nullptr ? rows : static_cast<int64_t>(*total); }
+};
+
+// Term of whole_sum over samples.
+struct ValidOfSample {
+  Valid valid;
+  LEPTON_HD double operator()(int64_t sample) const { return static_cast<double>(valid.of(sample)); }
 };
 
 template <class T>
-struct TokenValue {
-  const int32_t* tokens;
+struct TakeTokens {
+  const int32_t* from;
+  int32_t* tokens;
   T* x;
-  LEPTON_HD void operator()(int64_t i) const { x[i] = T(static_cast<float>(tokens[i])); }
+  LEPTON_HD void operator()(int64_t i) const {
+    tokens[i] = from[i];
+    x[i] = T(static_cast<float>(from[i]));
+  }
+};
+
+constexpr int64_t kTokenRun = 16;  // tokens that one element of a launch looks through
+
+// ends [n, runs]: of each run of a text, the position behind its last token that is not padding; 0 where all are.
+struct RunEnd {
+  int64_t length;
+  Divisor runs;
+  const int32_t* tokens;
+  int32_t* ends;
+
+  LEPTON_HD void operator()(int64_t i) const {
+    const auto [sample, run] = runs(i);
+    const int64_t begin = run * kTokenRun, end = begin + kTokenRun < length ? begin + kTokenRun : length;
+    const int64_t inside = kernels::text_length(tokens + sample * length + begin, end - begin);
+    ends[i] = static_cast<int32_t>(inside > 0 ? begin + inside : 0);
+  }
+};
+
+struct TextLength {
+  int64_t runs;
+  const int32_t* ends;
+  int32_t* lengths;
+
+  LEPTON_HD void operator()(int64_t sample) const {
+    int32_t length = 0;
+    for (int64_t run = 0; run < runs; ++run) {
+      const int32_t end = ends[sample * runs + run];
+      length = end > length ? end : length;
+    }
+    lengths[sample] = length;
+  }
 };
 
 // Empty where the graph's samples are no texts.
 template <class P>
 class Texts {
  public:
-  Texts(P& policy, const Graph& graph, const EngineOptions& options) : graph_(graph), batch_(options.batch) {
+  Texts(P& policy, const Graph& graph, const EngineOptions& options) : graph_(graph), training_(options.training) {
     if (graph.tokens == 0) return;
     if (!options.mean.empty() || !options.std.empty()) {
       fail(Exit::mismatch, "cuda: tokens have no mean and no standard deviation");
     }
-    tokens_ = memory_of<int32_t>(policy, batch_ * graph.input[0]);
-    staged_.resize(static_cast<size_t>(batch_) + graph.nodes.size());
-    lengths_ = memory_of<int32_t>(policy, static_cast<int64_t>(staged_.size()));
+    length_ = graph.input[0];
+    runs_ = (length_ + kTokenRun - 1) / kTokenRun;
+    staged_ = memory_of<int32_t>(policy, options.batch * length_);
+    tokens_ = memory_of<int32_t>(policy, options.batch * length_);
+    ends_ = memory_of<int32_t>(policy, options.batch * runs_);
+    lengths_ = memory_of<int32_t>(policy, options.batch);
+    totals_ = memory_of<double>(policy, std::ssize(graph.nodes));
+    room_ = memory_of<double>(policy, whole_sum_room(options.batch));
   }
 
-  int64_t bytes() const { return tokens_.bytes() + lengths_.bytes(); }
-  const int32_t* tokens() const { return tokens_.template as<int32_t>(); }
-  int64_t length() const { return graph_.input[0]; }
+  int64_t bytes() const {
+    return staged_.bytes() + tokens_.bytes() + ends_.bytes() + lengths_.bytes() + totals_.bytes() + room_.bytes();
+  }
+  const int32_t* tokens() const { return tokens_.template as<int32_t>(); }  // [n, length()] of the batch run last
+  int64_t length() const { return length_; }
 
-  // Which positions of a node count, in the batch read last.
+  // Which positions of a node count in the batch run last.
   Valid of(NodeId id) const {
     const Node& node = graph_.nodes[static_cast<size_t>(id)];
     if (node.token_stride == 0) return {};
-    const auto* lengths = lengths_.template as<int32_t>();
-    return {lengths, lengths + batch_ + id, node.token_stride, node.shape[0], Divisor(node.shape[0])};
+    return {lengths_.template as<int32_t>(), totals_.template as<double>() + id, node.token_stride, node.shape[0],
+            Divisor(node.shape[0])};
   }
 
   // Takes a batch up; x [n, length] = its token numbers. Errors (mismatch): tokens that are not those of the graph.
   template <class T>
   void read(P& policy, const Batch& batch, T* x) {
     check_tokens(batch, graph_);
-    const int64_t length = graph_.input[0], count = batch.n * length;
-    for (int64_t s = 0; s < batch.n; ++s) {
-      const int64_t tokens = kernels::text_length(batch.tokens.data() + s * length, length);
-      staged_[static_cast<size_t>(s)] = static_cast<int32_t>(tokens);
-    }
-    for (size_t id = 0; id < graph_.nodes.size(); ++id) total(batch.n, id);
-    policy.upload(tokens_.template as<void>(), batch.tokens.data(), count * static_cast<int64_t>(sizeof(int32_t)));
-    policy.upload(lengths_.template as<void>(), staged_.data(), lengths_.bytes());
-    policy.launch(count, TokenValue<T>{tokens(), x});
+    auto* staged = staged_.template as<int32_t>();
+    policy.upload(staged, batch.tokens.data(), static_cast<int64_t>(batch.tokens.size_bytes()));
+    run(policy, batch.n, staged, x);
   }
 
  private:
-  // Batch-norm alone asks for the positions of the whole batch.
-  void total(int64_t n, size_t id) {
-    const Node& node = graph_.nodes[id];
-    if (node.kind != LayerKind::batchnorm || node.token_stride == 0) return;
-    int64_t sum = 0;
-    for (int64_t s = 0; s < n; ++s) {
-      sum += kernels::valid_positions(staged_[static_cast<size_t>(s)], node.token_stride, node.shape[0]);
+  // The work of a batch of n, wherever on the device it stands.
+  template <class T>
+  void run(P& policy, int64_t n, const int32_t* from, T* x) {
+    auto *ends = ends_.template as<int32_t>(), *lengths = lengths_.template as<int32_t>();
+    policy.launch(n * length_, TakeTokens<T>{from, tokens_.template as<int32_t>(), x});
+    policy.launch(n * runs_, RunEnd{length_, Divisor(runs_), tokens(), ends});
+    policy.launch(n, TextLength{runs_, ends, lengths});
+    if (!training_) return;
+    for (NodeId id = 0; id <= graph_.output(); ++id) {
+      const bool norm = graph_.nodes[static_cast<size_t>(id)].kind == LayerKind::batchnorm;
+      const Valid valid = of(id);
+      if (!norm || valid.lengths == nullptr) continue;
+      whole_sum(policy, n, ValidOfSample{valid}, room_.template as<double>(), totals_.template as<double>() + id);
     }
-    staged_[static_cast<size_t>(batch_) + id] = static_cast<int32_t>(sum);
   }
 
   const Graph& graph_;
-  int64_t batch_;
-  Memory<P> tokens_, lengths_;   // lengths_: [batch] of each text, then [nodes] of each node's positions in all
-  std::vector<int32_t> staged_;  // what goes into lengths_
+  bool training_;
+  int64_t length_ = 0, runs_ = 0;
+  Memory<P> staged_, tokens_, ends_, lengths_;
+  Memory<P> totals_;  // [nodes], of batch-norms alone
+  Memory<P> room_;    // of whole_sum
 };
 
 }  // namespace lepton::cuda
