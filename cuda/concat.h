@@ -1,6 +1,7 @@
 #pragma once
 // Branches side by side: values joined along the last axis, and their gradient split.
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/hd.h"

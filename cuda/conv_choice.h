@@ -101,8 +101,7 @@ struct ConvChoice {
 };
 
 // room: most bytes of windows at a time.
-inline ConvChoice choose_conv(const ConvShape& s, ConvPass pass, int64_t n, Type type, bool tf32,
-                              int64_t room) {
+inline ConvChoice choose_conv(const ConvShape& s, ConvPass pass, int64_t n, Type type, bool tf32, int64_t room) {
   const ConvCosts costs(s, n, type, tf32);
   const int64_t resident = std::min(room, card_model(type, tf32).resident);
   ConvChoice best;
@@ -171,8 +170,7 @@ class ChosenPlan : public ConvPlan<P, T> {
 
 // One place decides. n: samples of the largest batch.
 template <class P, class T>
-std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t n, bool tf32,
-                                                 int64_t room) {
+std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t n, bool tf32, int64_t room) {
   if (s.pointwise()) return std::make_unique<Im2colPlan<P, T>>(s, n, tf32);
   return std::make_unique<ChosenPlan<P, T>>(s, n, tf32, room);
 }

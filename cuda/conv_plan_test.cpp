@@ -96,9 +96,10 @@ TEST(TripledPlan, FitsThreeByThreeWithStrideOneAndPaddingOneOnly) {
   }
 }
 
+constexpr int64_t kWork = int64_t{512} << 20;  // as EngineOptions has it
+
 // Layers of resnet9 and speed94 at their batches, in bf16; and what no tripled rows are for.
 TEST(ChooseConv, IsByModelAlone) {
-  constexpr int64_t kWork = int64_t{512} << 20;
   const ConvShape wide{16, 16, 128, 16, 16, 128, 3, 3, 1, 1, 1, 1, 1};
   ConvShape odd = wide, strided = wide;
   odd.channels = 12;
@@ -124,7 +125,7 @@ TEST(ChosenPlan, ComputesEachPassWithItsOwnPlan) {
   EXPECT_FALSE(choose_conv(mixed, ConvPass::forward, kBatch, Type::bf16, false).tripled);
   EXPECT_TRUE(choose_conv(mixed, ConvPass::data_gradient, kBatch, Type::bf16, false).tripled);
   HostPolicy policy;
-  ChosenPlan<HostPolicy, Bf16> plan(mixed, kBatch, false);
+  ChosenPlan<HostPolicy, Bf16> plan(mixed, kBatch, false, kWork);
   EXPECT_LE((plan_deviation<HostPolicy, Bf16>(plan, policy, mixed, 3)), most_deviation<Bf16>(false));
 }
 

@@ -115,15 +115,18 @@ TEST_P(CudaEngineTest, ACheckpointOfOneEngineResumesOnTheOther) {
   }
 }
 
-TEST_P(CudaEngineTest, StepsRepeatBitForBit) {
+TEST_P(CudaEngineTest, StepsRepeatAndResumeBitForBit) {
   for (const std::string& device : test_devices()) {
     SCOPED_TRACE(device);
-    const auto once = made(device), again = made(device);
-    for (int64_t number = 0; number < 3; ++number) {
+    const auto once = made(device), again = made(device), resumed = made(device);
+    for (int64_t number = 0; number < 4; ++number) {
       step(*once, number);
       step(*again, number);
+      if (number == 1) resumed->load(again->save());
+      if (number > 1) step(*resumed, number);
     }
-    expect_same(once->save(), again->save(), 0);
+    EXPECT_TRUE(same(once->save(), again->save()));
+    EXPECT_TRUE(same(once->save(), resumed->save()));
   }
 }
 

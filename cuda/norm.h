@@ -44,15 +44,13 @@ struct Moments {
   }
 };
 
-// dy of the normalised value, through the activation A; and that times the normalised value.
+// dy of the normalised value, through the activation A; and that times the normalised value. dy of padding is 0.
 template <class T, class A>
 struct NormProducts {
-  Valid valid;
   Statistics statistics;
   const T *x, *dy;
   int64_t columns;
   LEPTON_HD Two operator()(int64_t row, int64_t c) const {
-    if (!valid(row)) return {};
     const int64_t i = row * columns + c;
     const kernels::BatchNorm<float> norm = statistics.of(c);
     const float d = dy[i] * A{}.slope(norm.value(x[i]));
@@ -172,7 +170,7 @@ class NormOp : public Op<P, T> {
   void backward(P& policy, const Pass& pass, const Buffers<T>& b) override {
     const int64_t rows = pass.n * pixels_;
     const Statistics s = statistics(true);
-    const NormProducts<T, A> term{valid_, s, b.x[0], b.dy, channels_};
+    const NormProducts<T, A> term{s, b.x[0], b.dy, channels_};
     const Two* sums = column_sums(policy, rows, channels_, term, static_cast<Two*>(b.work));
     policy.launch(channels_, SplitTwo{sums, beta_.gradient, gamma_.gradient});
     if (b.dx[0] == nullptr) return;

@@ -106,7 +106,7 @@ struct TextPoolBack {
     float gradient = 0;
     if (where != nullptr) {
       if (where[out] == position) gradient = dy[out];
-    } else if (position < positions) {
+    } else if (positions > 0) {
       gradient = kernels::AvgPool<float>{text_window(positions)}.gradient(dy + out, channels, position, 0);
     }
     put(dx[i], add, gradient);
