@@ -105,6 +105,28 @@ TEST(MemoryLimit, AnswersInPiecesWithTheSameBits) {
   EXPECT_EQ(status_of([&] { pieces->infer(samples.batch(), kGraph.output(), small); }), Exit::bug);
 }
 
+// Of engines that only answer, in whole batches and in pieces.
+TEST(Inference, AnswersInEveryPrecision) {
+  const TestSamples samples(kShape, kBatch, kClasses);
+  const std::vector<float> exact = answers(*made(options_of(false)), samples.batch(), kGraph.output());
+  for (const auto& [precision, bound] :
+       {std::pair{Precision::tf32, 0.003}, {Precision::bf16, 0.03}, {Precision::fp16, 0.004}}) {
+    EngineOptions options = options_of(false);
+    options.precision = precision;
+    const auto whole = made(options);
+    const std::vector<float> rounded = answers(*whole, samples.batch(), kGraph.output());
+    expect_near(rounded, exact, bound, kPrecisionNames[static_cast<size_t>(precision)]);
+    EXPECT_NE(rounded, exact);
+    EngineOptions small = options;
+    small.batch = 7;
+    small.window_bytes = int64_t{1} << 20;
+    options.memory_limit = made(small)->memory_bytes();
+    const auto pieces = made(options);
+    EXPECT_NE(pieces->describe().find("pieces of"), std::string::npos) << pieces->describe();
+    EXPECT_EQ(answers(*pieces, samples.batch(), kGraph.output()), rounded);
+  }
+}
+
 // What is not a matter of the limit is no reason to try less.
 TEST(MemoryLimit, HidesNoOtherError) {
   EngineOptions options = options_of(true, int64_t{1} << 30);
