@@ -79,7 +79,10 @@ class ConvCosts {
     return static_cast<double>(n) * (triple_bytes(t) + line_bytes(t));
   }
   double kernel_values() const { return static_cast<double>(s_.window() * s_.filters); }
-  double chunks(int64_t chunk) const { return static_cast<double>((n_ + chunk - 1) / chunk); }
+  double chunks(int64_t chunk) const {
+    const int64_t count = (n_ + chunk - 1) / chunk;
+    return static_cast<double>(count);
+  }
   int64_t chunk_of(double samples) const {
     const int64_t most = std::clamp<int64_t>(static_cast<int64_t>(std::min(samples, 1e9)), 1, n_);
     const int64_t count = (n_ + most - 1) / most;

@@ -28,6 +28,13 @@ TEST(GpuCheck, PassesEveryRowInEveryPrecision) {
   }
 }
 
+// More places than a byte counts.
+TEST(GpuCheck, LargeWindowsOfMaxpoolPass) {
+  for (const char* net : {"conv 8 1x1; globalpool max; dense classes", "conv 3 1x1; maxpool 17; dense classes"}) {
+    EXPECT_TRUE(check_case({"large", net, {17, 18, 3}}, Precision::fp32, on_host).passed) << net;
+  }
+}
+
 TEST(GpuCheck, FailsAnEngineOfAnotherNetwork) {
   const LayerCase row{"relu", "conv 5 3x3 relu; dense classes", {6, 6, 3}};
   const auto wrong = [](const Graph&, const EngineOptions& options) {
