@@ -123,8 +123,7 @@ class Texts {
     run(policy, batch.n, staged, x);
   }
 
- private:
-  // The work of a batch of n, wherever on the device it stands.
+  // The same of n texts that stand on the device at `from`, [n, length].
   template <class T>
   void run(P& policy, int64_t n, const int32_t* from, T* x) {
     auto *ends = ends_.template as<int32_t>(), *lengths = lengths_.template as<int32_t>();
@@ -140,6 +139,7 @@ class Texts {
     }
   }
 
+ private:
   const Graph& graph_;
   bool training_;
   int64_t length_ = 0, runs_ = 0;
