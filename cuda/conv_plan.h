@@ -92,6 +92,20 @@ struct Im2col {
   }
 };
 
+// Calls f(output pixel of the sample, place in the window) for each window that holds input pixel (y, x).
+template <class F>
+LEPTON_HD void over_windows(const ConvShape& s, int64_t y, int64_t x, F f) {
+  for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+    const int64_t from_y = y + s.pad_top - ky * s.dilation, oy = from_y / s.stride_h;
+    if (from_y < 0 || from_y % s.stride_h != 0 || oy >= s.out_height) continue;
+    for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+      const int64_t from_x = x + s.pad_left - kx * s.dilation, ox = from_x / s.stride_w;
+      if (from_x < 0 || from_x % s.stride_w != 0 || ox >= s.out_width) continue;
+      f(oy * s.out_width + ox, ky * s.kernel_w + kx);
+    }
+  }
+}
+
 // dx [n, in_size], one element each: gathers from the gradients of the windows that hold it.
 template <class T>
 struct Col2im {
@@ -105,17 +119,9 @@ struct Col2im {
     const auto [pixel, c] = channels(i);
     const auto [line, x] = row(pixel);
     const auto [sample, y] = lines(line);
+    const T* from = windows + sample * s.out_pixels() * window_pitch(s) + c;
     float total = 0;
-    for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-      const int64_t from_y = y + s.pad_top - ky * s.dilation, oy = from_y / s.stride_h;
-      if (from_y < 0 || from_y % s.stride_h != 0 || oy >= s.out_height) continue;
-      for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
-        const int64_t from_x = x + s.pad_left - kx * s.dilation, ox = from_x / s.stride_w;
-        if (from_x < 0 || from_x % s.stride_w != 0 || ox >= s.out_width) continue;
-        const int64_t out = (sample * s.out_height + oy) * s.out_width + ox;
-        total += windows[out * window_pitch(s) + (ky * s.kernel_w + kx) * s.channels + c];
-      }
-    }
+    over_windows(s, y, x, [&](int64_t out, int64_t tap) { total += from[out * window_pitch(s) + tap * s.channels]; });
     put(dx[i], add, total);
   }
 };

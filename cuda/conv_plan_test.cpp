@@ -122,8 +122,8 @@ TEST(ChooseConv, IsByModelAlone) {
 TEST(ChosenPlan, ComputesEachPassWithItsOwnPlan) {
   const ConvShape mixed{4, 4, 64, 4, 4, 16, 3, 3, 1, 1, 1, 1, 1};
   constexpr int64_t kBatch = 1024;
-  EXPECT_FALSE(choose_conv(mixed, ConvPass::forward, kBatch, Type::bf16, false).tripled);
-  EXPECT_TRUE(choose_conv(mixed, ConvPass::data_gradient, kBatch, Type::bf16, false).tripled);
+  EXPECT_FALSE(choose_conv(mixed, ConvPass::forward, kBatch, Type::bf16, false, kWork).tripled);
+  EXPECT_TRUE(choose_conv(mixed, ConvPass::data_gradient, kBatch, Type::bf16, false, kWork).tripled);
   HostPolicy policy;
   ChosenPlan<HostPolicy, Bf16> plan(mixed, kBatch, false, kWork);
   EXPECT_LE((plan_deviation<HostPolicy, Bf16>(plan, policy, mixed, 3)), most_deviation<Bf16>(false));

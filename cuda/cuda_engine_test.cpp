@@ -202,7 +202,9 @@ TEST(CudaTable, AStepDoesNotDependOnItsSize) {
 
 // The arena gives a buffer's bytes away once nothing reads it.
 TEST(CudaValues, ShareTheArena) {
-  const Graph graph = build_graph("conv 8 3x3 relu; conv 8 3x3 relu; conv 8 3x3 relu; dense classes", {8, 8, 3}, 5);
+  std::string net;
+  for (int i = 0; i < 12; ++i) net += "conv 8 3x3 relu; ";
+  const Graph graph = build_graph(net + "dense classes", {8, 8, 3}, 5);
   int64_t all = 0;
   constexpr int64_t kBatch = 32;  // of which what does not grow with it is little
   for (const Node& node : graph.nodes) all += kBatch * node.shape.elements() * 4;
@@ -212,7 +214,7 @@ TEST(CudaValues, ShareTheArena) {
   options.training = true;
   const int64_t training = compile_tested(graph, "cuda_host", options)->memory_bytes();
   EXPECT_GT(training, all);  // every value lives until its backward pass
-  EXPECT_LT(inference, training * 2 / 3);
+  EXPECT_LT(inference, training / 2);
 }
 
 // Kernels and products of a training step: each costs a GPU about two microseconds. With fewer filters than the
@@ -223,7 +225,7 @@ TEST(CudaEngine, AStepIsFewCalls) {
     OptimizerKind optimizer;
     int64_t most;
   };
-  for (const Row& row : {Row{"speed94", OptimizerKind::muon, 182}, Row{"resnet9", OptimizerKind::sgd, 168}}) {
+  for (const Row& row : {Row{"speed94", OptimizerKind::muon, 184}, Row{"resnet9", OptimizerKind::sgd, 170}}) {
     std::string net = find_preset(row.net)->net;
     for (const auto& [wide, narrow] :
          {std::pair{"conv 64", "conv 2"}, {"conv 128", "conv 3"}, {"conv 256", "conv 4"}, {"conv 512", "conv 5"}}) {

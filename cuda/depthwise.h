@@ -55,17 +55,11 @@ struct DepthwiseBack {
   LEPTON_HD void operator()(int64_t i) const {
     const Place at = places(i);
     const T* plane = dy + at.sample * s.out_pixels() * s.channels + at.channel;
+    const float* filter = kernel + at.channel;
     float total = 0;
-    for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-      const int64_t from_y = at.y + s.pad_top - ky * s.dilation, oy = from_y / s.stride_h;
-      if (from_y < 0 || from_y % s.stride_h != 0 || oy >= s.out_height) continue;
-      for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
-        const int64_t from_x = at.x + s.pad_left - kx * s.dilation, ox = from_x / s.stride_w;
-        if (from_x < 0 || from_x % s.stride_w != 0 || ox >= s.out_width) continue;
-        total += static_cast<float>(plane[(oy * s.out_width + ox) * s.channels]) *
-                 kernel[(ky * s.kernel_w + kx) * s.channels + at.channel];
-      }
-    }
+    over_windows(s, at.y, at.x, [&](int64_t out, int64_t tap) {
+      total += static_cast<float>(plane[out * s.channels]) * filter[tap * s.channels];
+    });
     put(dx[i], add, total);
   }
 };

@@ -81,7 +81,8 @@ inline bool replays_as_plain(Precision precision, const MakeEngine& recording, c
   options.precision = precision;
   options.optimizer.kind = OptimizerKind::adamw;
   options.optimizer.clip = 1;
-  const MadeUp most(graph.input, options.batch, graph.classes), fewer(graph.input, options.batch - 1, graph.classes);
+  const MadeUpBatch most = made_up_images(graph.input, options.batch, graph.classes);
+  const MadeUpBatch fewer = made_up_images(graph.input, options.batch - 1, graph.classes);
   std::vector<ParameterSet> states;
   for (const MakeEngine& make : {recording, plain}) {
     const std::unique_ptr<Engine> engine = make(graph, options);
@@ -94,7 +95,7 @@ inline bool replays_as_plain(Precision precision, const MakeEngine& recording, c
       settings.rates = rates;
       settings.decays = decays;
       settings.label_smoothing = 0.1F * static_cast<float>(number % 3);
-      const auto batch = [&](int64_t which) { return which % 3 == 2 ? fewer.batch : most.batch; };
+      const auto batch = [&](int64_t which) { return which % 3 == 2 ? fewer.view() : most.view(); };
       engine->announce(batch(number + 1));
       (void)engine->train_step(batch(number), settings);
     }
