@@ -203,7 +203,8 @@ Spread spread(const std::vector<double>& values) {
 
 std::pair<PlainImages, PlainImages> read_data(const std::string& directory) {
   std::vector<std::string> train;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+  std::error_code unreadable;  // then there are no files
+  for (const auto& entry : std::filesystem::directory_iterator(directory, unreadable)) {
     if (entry.path().filename().string().starts_with("data_batch")) train.push_back(entry.path().string());
   }
   std::sort(train.begin(), train.end());
