@@ -92,6 +92,10 @@ class Recipe {
     options_.seed = engine_.seed = seed;
     RecipeRun run;
     const std::unique_ptr<Engine> engine = make(graph_, engine_);
+    kept_ = engine->keep(train_.size(), [&](int64_t first, int64_t count, std::span<uint8_t> to) {
+      const int64_t size = train_.shape.elements();
+      std::copy_n(train_.pixels.data() + first * size, count * size, to.data());
+    });
     ParameterSet parameters = initial_parameters(graph_, seed);
     warm_up(*engine, parameters);
     run.whitening_seconds = seconds_of([&] { whiten(parameters); });
@@ -106,13 +110,15 @@ class Recipe {
 
  private:
   struct Prepared {
-    std::vector<uint8_t> pixels;
+    std::vector<uint8_t> pixels;  // or, where the engine has them,
+    std::vector<int32_t> kept;    // which
     std::vector<int32_t> labels;
     std::vector<Augment> augment;
     Batch view() const {
       Batch batch;
       batch.n = std::ssize(labels);
       batch.images = pixels;
+      batch.kept = kept;
       batch.labels = labels;
       batch.augment = augment;
       return batch;
@@ -155,11 +161,15 @@ class Recipe {
     const int64_t begin = step * train_.size() / steps_, end = (step + 1) * train_.size() / steps_;
     const auto size = static_cast<size_t>(train_.shape.elements());
     Prepared batch;
-    batch.pixels.resize(static_cast<size_t>(end - begin) * size);
+    if (!kept_) batch.pixels.resize(static_cast<size_t>(end - begin) * size);
     for (int64_t i = begin; i < end; ++i) {
       const auto index = static_cast<size_t>(order[static_cast<size_t>(i)]);
-      std::memcpy(batch.pixels.data() + static_cast<size_t>(i - begin) * size, train_.pixels.data() + index * size,
-                  size);
+      if (kept_) {
+        batch.kept.push_back(static_cast<int32_t>(index));
+      } else {
+        std::memcpy(batch.pixels.data() + static_cast<size_t>(i - begin) * size, train_.pixels.data() + index * size,
+                    size);
+      }
       batch.labels.push_back(train_.labels[index]);
       batch.augment.push_back(
           augment_of(options_.augment, train_.shape, options_.seed, epoch, static_cast<int64_t>(index)));
@@ -227,6 +237,7 @@ class Recipe {
   Graph graph_;
   EngineOptions engine_;
   int64_t steps_ = 0;  // of an epoch
+  bool kept_ = false;  // the engine keeps the images to train on
 };
 
 }  // namespace lepton::cuda

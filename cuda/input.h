@@ -44,8 +44,6 @@ class Input {
     std_ = normalization(policy, options.std, 1, "standard deviations");
   }
 
-  int64_t bytes() const { return mean_.bytes() + std_.bytes(); }
-
   // x [n, sample shape] = the batch that `numbers` speaks of.
   void run(P& policy, int64_t n, const StepNumbers* numbers, T* x) {
     const int64_t count = n * shape_.elements();

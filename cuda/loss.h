@@ -55,8 +55,6 @@ class CrossEntropyLoss : public LossOp<P, T> {
     samples_ = memory_of<Sample>(policy, batch);
     sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
-  int64_t bytes() const override { return samples_.bytes() + sums_.bytes(); }
-
   const double* run(P& policy, int64_t n, const StepNumbers* numbers, const T* stored, T* gradient) override {
     auto* samples = samples_.template as<Sample>();
     policy.launch(n, SoftmaxLoss<T>{classes_, numbers, stored, gradient, samples});

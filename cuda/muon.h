@@ -188,11 +188,6 @@ class Muon {
     sums_ = memory_of<Two>(policy, blocks_ * (kMuonLanes + 1) + std::ssize(pieces_));
   }
 
-  int64_t bytes() const {
-    return on_device_.bytes() + of_block_.bytes() + x_.bytes() + next_.bytes() + square_.bytes() + fourth_.bytes() +
-           sums_.bytes();
-  }
-
   // velocity: flat, as the parameters are.
   void update(const Moving& moving, float momentum, bool nesterov, float* velocity) {
     if (pieces_.empty()) return;

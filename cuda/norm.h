@@ -148,7 +148,6 @@ class NormOp : public Op<P, T> {
         mean_(parameters.find(id, Role::mean).value),
         variance_(parameters.find(id, Role::variance).value),
         kept_(memory_of<float>(policy, 3 * channels_)) {}
-  int64_t kept_bytes() const override { return kept_.bytes(); }
   int64_t work_bytes() const override { return room_ * static_cast<int64_t>(sizeof(Two)); }
 
   void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {

@@ -38,7 +38,6 @@ class Op {
   virtual ~Op() = default;
 
   virtual int64_t work_bytes() const { return 0; }
-  virtual int64_t kept_bytes() const { return 0; }  // held by the op itself
   virtual void forward(P& policy, const Pass& pass, const Buffers<T>& b) = 0;
   virtual void backward(P& policy, const Pass& pass,
                         const Buffers<T>& b) = 0;  // sets gradients of parameters
@@ -56,7 +55,6 @@ class LossOp {
   LossOp& operator=(const LossOp&) = delete;
   virtual ~LossOp() = default;
 
-  virtual int64_t bytes() const = 0;
   // Sets the gradient by the last node's values [n, classes]. Returns where the sums of weighted losses and of samples
   // classified rightly will stand, on the device.
   virtual const double* run(P& policy, int64_t n, const StepNumbers* numbers, const T* values, T* gradient) = 0;

@@ -93,12 +93,6 @@ class Optimizer {
     if (spec_.ema > 0) load(set, average_, ".ema", true);
   }
 
-  int64_t bytes() const {
-    int64_t bytes = average_.bytes() + muon_.bytes() + owners_.bytes() + sums_.bytes();
-    for (const State& state : states_) bytes += state.flat.bytes();
-    return bytes;
-  }
-
  private:
   struct State {
     const char* suffix;

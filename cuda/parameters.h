@@ -125,7 +125,6 @@ class Stored {
       refresh(parameters_.tables_end, parameters_.total);
     }
   }
-  int64_t bytes() const { return copy_.bytes(); }
 
  private:
   static constexpr bool kCopies = !std::is_same_v<T, float>;

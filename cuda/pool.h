@@ -150,7 +150,6 @@ class MaxPoolOp : public Op<P, T> {
       : pool_(pool_of(node, in)), channels_(in[2]), in_(in.elements()), out_(node.shape.elements()) {
     if (training) where_ = Memory<P>(policy, batch * out_ * (small() ? 1 : static_cast<int64_t>(sizeof(int32_t))));
   }
-  int64_t kept_bytes() const override { return where_.bytes(); }
   void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
     with([&]<class W, int N>() {
       const int64_t packs = channels_ / N;

@@ -46,8 +46,6 @@ class SquaredError : public LossOp<P, T> {
   SquaredError(P& policy, int64_t batch, int64_t columns) : columns_(columns) {
     sums_ = memory_of<double>(policy, whole_sum_room(batch * columns) + 2);
   }
-  int64_t bytes() const override { return sums_.bytes(); }
-
   const double* run(P& policy, int64_t n, const StepNumbers* numbers, const T* values, T* gradient) override {
     auto* sums = sums_.template as<double>();
     const TargetErrors<T> errors{Divisor(columns_), values, numbers};

@@ -168,8 +168,6 @@ class TableGradient {
         sums_(memory_of<float>(policy, most * columns_)),
         room_(memory_of<double>(policy, whole_sum_room(most * columns_) + 1)) {}
 
-  int64_t bytes() const { return keys_.bytes() + other_keys_.bytes() + sums_.bytes() + room_.bytes(); }
-
   // Of a batch of `count` places, dy [count, width].
   template <class T>
   void compute(const int32_t* tokens, int64_t count, const T* dy) {

@@ -163,7 +163,6 @@ class TextPoolOp : public Op<P, T> {
       : largest_(kind == LayerKind::globalmax), in_(in.elements()), channels_(in[2]), valid_(valid) {
     if (training && largest_) where_ = memory_of<int32_t>(policy, batch * channels_);
   }
-  int64_t kept_bytes() const override { return where_.bytes(); }
 
   void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
     const int64_t count = pass.n * channels_;

@@ -99,7 +99,6 @@ class Texts {
     room_ = memory_of<double>(policy, whole_sum_room(options.batch));
   }
 
-  int64_t bytes() const { return tokens_.bytes() + ends_.bytes() + lengths_.bytes() + totals_.bytes() + room_.bytes(); }
   const int32_t* tokens() const { return tokens_.template as<int32_t>(); }  // [n, length()] of the batch run last
   int64_t length() const { return length_; }
 
