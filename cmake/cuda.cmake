@@ -7,8 +7,10 @@ if(LEPTON_TESTS)
   set_source_files_properties(${engine_tests} PROPERTIES COMPILE_OPTIONS -O0)
   add_dependencies(tests cuda_test)
   target_include_directories(cuda_test PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(cuda_test PRIVATE lepton_engine GTest::gtest GTest::gtest_main ${CMAKE_DL_LIBS})
+  target_link_libraries(cuda_test PRIVATE lepton_engine lepton_train GTest::gtest GTest::gtest_main ${CMAKE_DL_LIBS})
   target_compile_definitions(cuda_test PRIVATE LEPTON_TESTDATA="${CMAKE_SOURCE_DIR}/testdata")
+  add_executable(gpu_data EXCLUDE_FROM_ALL cuda/gpu_data.cpp)  # what scripts/gpu-check --pack brings along
+  target_link_libraries(gpu_data PRIVATE lepton_train)
   # engine_test compares the reference with finite differences.
   add_test(NAME cuda COMMAND cuda_test --gtest_filter=-*TheReferenceAgrees*)
   set_tests_properties(cuda PROPERTIES LABELS unit)
@@ -44,7 +46,7 @@ function(lepton_cuda_module)
   # The few sources of other folders that it needs, so that those need not be position-independent.
   add_library(lepton-cuda MODULE cuda/module.cu cuda/device_policy.cu cuda/device_products.cu
               cuda/device_engine_fp32.cu cuda/device_engine_bf16.cu cuda/device_engine_fp16.cu lib/base/shape.cpp lib/base/tensor.cpp
-              lib/base/text.cpp lib/engine/planner.cpp lib/net/graph.cpp)
+              lib/base/text.cpp lib/engine/batch_check.cpp lib/engine/planner.cpp lib/net/graph.cpp)
   set_target_properties(lepton-cuda PROPERTIES PREFIX "" CUDA_ARCHITECTURES "${LEPTON_CUDA_ARCHS}"
     CUDA_RUNTIME_LIBRARY Static CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} INSTALL_RPATH_USE_LINK_PATH ON)

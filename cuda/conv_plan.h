@@ -4,7 +4,7 @@
 //   y [filters, pixels] = kernel [filters, K] windows [K, pixels],  K = kernel_h * kernel_w * channels.
 #include <algorithm>
 #include <cstdint>
-#include <memory>
+#include <initializer_list>
 #include <string>
 
 #include "base/hd.h"
@@ -49,20 +49,35 @@ class ConvPlan {
   virtual void data_gradient(P&, int64_t n, const T* kernel, const T* dy, T* dx, bool add, void* work) = 0;
   // Sets dbias [filters] too, if it is not nullptr and the plan can; returns whether it did.
   virtual bool kernel_gradient(P&, int64_t n, const T* x, const T* dy, float* dkernel, float* dbias, void* work) = 0;
-  virtual std::string name() const = 0;
+  virtual std::string name() const = 0;  // and why, for -v
 };
 
 // Tensor cores want rows of 16 bits to be multiples of 16 bytes apart.
 LEPTON_HD int64_t window_pitch(const ConvShape& s) { return (s.window() + 7) / 8 * 8; }
 
-// windows [n * out_pixels, pitch], one element each; 0 where a window leaves the map, and behind it.
-template <class T>
+// 16 bytes of neighbouring channels, for what only copies.
+struct alignas(16) Sixteen {
+  uint64_t low, high;
+};
+
+// f.operator()<U>(count): U holds `count` values of T at once, and every number given divides by `count`.
+template <class T, class F>
+void by_units(std::initializer_list<int64_t> numbers, F f) {
+  constexpr int64_t kCount = 16 / static_cast<int64_t>(sizeof(T));
+  if (std::all_of(numbers.begin(), numbers.end(), [](int64_t number) { return number % kCount == 0; })) {
+    f.template operator()<Sixteen>(kCount);
+  } else {
+    f.template operator()<T>(int64_t{1});
+  }
+}
+
+// windows [n * out_pixels, pitch], one unit each; 0 where a window leaves the map, and behind it. All in units.
+template <class U>
 struct Im2col {
   ConvShape s;
-  Divisor pitch, row, map, channels,
-      columns;  // by window_pitch, out_width, out_pixels, channels, kernel_w
-  const T* x;
-  T* windows;
+  Divisor pitch, row, map, channels, columns;  // by the pitch, out_width, out_pixels, channels, kernel_w
+  const U* x;
+  U* windows;
 
   LEPTON_HD void operator()(int64_t i) const {
     const auto [pixel, k] = pitch(i);
@@ -73,9 +88,23 @@ struct Im2col {
     const int64_t iy = oy * s.stride_h + ky * s.dilation - s.pad_top;
     const int64_t ix = ox * s.stride_w + kx * s.dilation - s.pad_left;
     const bool inside = iy >= 0 && iy < s.height && ix >= 0 && ix < s.width && k < s.window();
-    windows[i] = inside ? x[((sample * s.height + iy) * s.width + ix) * s.channels + c] : T(0.0F);
+    windows[i] = inside ? x[((sample * s.height + iy) * s.width + ix) * s.channels + c] : U{};
   }
 };
+
+// Calls f(output pixel of the sample, place in the window) for each window that holds input pixel (y, x).
+template <class F>
+LEPTON_HD void over_windows(const ConvShape& s, int64_t y, int64_t x, F f) {
+  for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+    const int64_t from_y = y + s.pad_top - ky * s.dilation, oy = from_y / s.stride_h;
+    if (from_y < 0 || from_y % s.stride_h != 0 || oy >= s.out_height) continue;
+    for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+      const int64_t from_x = x + s.pad_left - kx * s.dilation, ox = from_x / s.stride_w;
+      if (from_x < 0 || from_x % s.stride_w != 0 || ox >= s.out_width) continue;
+      f(oy * s.out_width + ox, ky * s.kernel_w + kx);
+    }
+  }
+}
 
 // dx [n, in_size], one element each: gathers from the gradients of the windows that hold it.
 template <class T>
@@ -90,17 +119,9 @@ struct Col2im {
     const auto [pixel, c] = channels(i);
     const auto [line, x] = row(pixel);
     const auto [sample, y] = lines(line);
+    const T* from = windows + sample * s.out_pixels() * window_pitch(s) + c;
     float total = 0;
-    for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-      const int64_t from_y = y + s.pad_top - ky * s.dilation, oy = from_y / s.stride_h;
-      if (from_y < 0 || from_y % s.stride_h != 0 || oy >= s.out_height) continue;
-      for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
-        const int64_t from_x = x + s.pad_left - kx * s.dilation, ox = from_x / s.stride_w;
-        if (from_x < 0 || from_x % s.stride_w != 0 || ox >= s.out_width) continue;
-        const int64_t out = (sample * s.out_height + oy) * s.out_width + ox;
-        total += windows[out * window_pitch(s) + (ky * s.kernel_w + kx) * s.channels + c];
-      }
-    }
+    over_windows(s, y, x, [&](int64_t out, int64_t tap) { total += from[out * window_pitch(s) + tap * s.channels]; });
     put(dx[i], add, total);
   }
 };
@@ -180,24 +201,20 @@ class Im2colPlan : public ConvPlan<P, T> {
   }
   const T* windows(P& policy, const T* x, int64_t pixels, void* work) const {
     if (s_.pointwise()) return x;
-    auto* windows = static_cast<T*>(work);
-    policy.launch(pixels * window_pitch(s_),
-                  Im2col<T>{s_, Divisor(pitch()), Divisor(s_.out_width), Divisor(s_.out_pixels()), Divisor(s_.channels),
-                            Divisor(s_.kernel_w), x, windows});
-    return windows;
+    by_units<T>({s_.channels}, [&]<class U>(int64_t count) {
+      ConvShape s = s_;
+      s.channels /= count;
+      const int64_t pitch = window_pitch(s_) / count;
+      policy.launch(pixels * pitch,
+                    Im2col<U>{s, Divisor(pitch), Divisor(s.out_width), Divisor(s.out_pixels()), Divisor(s.channels),
+                              Divisor(s.kernel_w), reinterpret_cast<const U*>(x), static_cast<U*>(work)});
+    });
+    return static_cast<const T*>(work);
   }
 
   ConvShape s_;
   int64_t chunk_;
   bool tf32_;
 };
-
-// One place decides, by rule.
-template <class P, class T>
-std::unique_ptr<ConvPlan<P, T>> choose_conv_plan(const ConvShape& s, int64_t batch, bool tf32) {
-  constexpr int64_t kMostWorkBytes = int64_t{512} << 20;
-  const int64_t sample = s.out_pixels() * window_pitch(s) * static_cast<int64_t>(sizeof(T));
-  return std::make_unique<Im2colPlan<P, T>>(s, std::clamp<int64_t>(kMostWorkBytes / sample, 1, batch), tf32);
-}
 
 }  // namespace lepton::cuda

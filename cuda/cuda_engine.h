@@ -11,11 +11,17 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cuda/fit.h"
 #include "cuda/input.h"
 #include "cuda/loss.h"
 #include "cuda/loss_scale.h"
 #include "cuda/lower.h"
+#include "cuda/numbers.h"
 #include "cuda/optimizer.h"
+#include "cuda/recordings.h"
+#include "cuda/squared_error.h"
+#include "cuda/staging.h"
+#include "cuda/texts.h"
 #include "cuda/values.h"
 #include "engine/engine.h"
 
@@ -24,49 +30,61 @@ namespace lepton::cuda {
 template <class P, class T>
 class CudaEngine : public Engine {
  public:
-  CudaEngine(std::unique_ptr<P> policy, const Graph& graph, const EngineOptions& options)
+  CudaEngine(std::shared_ptr<P> policy, const Graph& graph, const EngineOptions& options)
       : policy_(std::move(policy)),
         graph_(graph),
         options_(checked(options)),
-        parameters_(*policy_, graph_, options.training),
+        parameters_(*policy_, graph_, options.batch, options.training),
         stored_(*policy_, parameters_),
         scale_(options_),
         fusion_(graph_),
         values_(*policy_, graph_, fusion_, options.batch, options.training),
-        input_(*policy_, graph_.input, options) {
+        texts_(*policy_, graph_, options_),
+        input_(*policy_, graph_.input, options),
+        staging_(*policy_, graph_, options),
+        numbers_(*policy_, options.training ? std::ssize(parameters_.slots) : 0),
+        recordings_(*policy_) {
     int64_t work = 0;
     for (NodeId id = 0; id <= graph_.output(); ++id) {
-      ops_.push_back(lower<P, T>(*policy_, graph_, id, options_, parameters_, stored_, fusion_));
+      ops_.push_back(lower<P, T>(*policy_, graph_, id, options_, parameters_, stored_, fusion_, texts_));
       if (ops_.back()) work = std::max(work, ops_.back()->work_bytes());
     }
     work_ = Memory<P>(*policy_, work);
-    if (!options.training) return;
-    loss_ = std::make_unique<Loss<P, T>>(*policy_, options.batch, graph_.classes);
-    optimizer_ =
-        std::make_unique<Optimizer<P>>(*policy_, options.optimizer, parameters_, options.precision != Precision::fp32);
+    if (options.training) {
+      if (options.loss == LossKind::mse) {
+        loss_ = std::make_unique<SquaredError<P, T>>(*policy_, options.batch, graph_.classes);
+      } else {
+        loss_ = std::make_unique<CrossEntropyLoss<P, T>>(*policy_, options.batch, graph_.classes);
+      }
+      optimizer_ = std::make_unique<Optimizer<P>>(*policy_, options.optimizer, parameters_,
+                                                  options.precision != Precision::fp32);
+    }
+    policy_->finish();  // uploads beside would not wait for the zeroes of their targets
   }
 
   StepResult train_step(const Batch& batch, const StepSettings& settings) override {
     if (!optimizer_) fail(Exit::bug, "cuda: train_step on an engine compiled for inference");
-    const Pass pass{.n = batch.n, .training = true, .step = settings.step};
-    const double clip = static_cast<double>(options_.optimizer.clip);
-    StepResult result;
-    double norm = 0;
-    do {
-      result = run(batch, pass, settings);
-      norm = optimizer_->gradient_norm() / static_cast<double>(scale_.value());
-      result.finite = std::isfinite(norm) && std::isfinite(result.loss);
-    } while (!result.finite && std::isfinite(result.loss) && scale_.lower());
-    if (clip > 0) result.gradient_norm = norm;
-    if (!result.finite) return result;
-    optimizer_->update(settings, static_cast<float>(kernels::clip_factor(norm, clip)) / scale_.value());
-    stored_.refresh();
-    for (const auto& op : ops_) {
-      if (op) op->commit(*policy_, pass);
+    const size_t count = parameters_.slots.size();
+    if (settings.rates.size() != count || settings.decays.size() != count) {
+      fail(Exit::bug, "cuda: {} rates and {} decays for {} parameters", settings.rates.size(), settings.decays.size(),
+           count);
     }
+    const DeviceBatch on_device = take(batch);
+    StepResult result;
+    do {
+      tell(on_device, batch, settings);
+      recordings_.run(batch.n, [&] { work(batch.n); });
+      staging_.begin();
+      result = read_result(loss_weight(batch, options_.loss, graph_.classes));
+    } while (!result.finite && std::isfinite(result.loss) && scale_.lower());
+    if (!result.finite) return result;
+    optimizer_->count_step();
     scale_.keep();
     return result;
   }
+
+  void announce(const Batch& batch) override { staging_.announce(batch); }
+  bool keep(int64_t n, const SampleReader& read) override { return staging_.keep(n, read); }
 
   void infer(const Batch& batch, NodeId node, std::span<float> values) override {
     if (!loaded_ && !options_.training && parameters_.total > 0) fail(Exit::bug, "cuda: inference before load");
@@ -74,7 +92,8 @@ class CudaEngine : public Engine {
     if (static_cast<int64_t>(values.size()) < count) {
       fail(Exit::bug, "cuda: room for {} values, {} wanted", values.size(), count);
     }
-    forward(batch, {.n = batch.n}, node);
+    numbers_.write({.batch = take_inputs(batch)});
+    forward({.n = batch.n, .numbers = numbers_.on_device()}, node);
     if constexpr (std::is_same_v<T, float>) {
       policy_->download(values.data(), values_.value(node), count * static_cast<int64_t>(sizeof(T)));
     } else {
@@ -91,6 +110,7 @@ class CudaEngine : public Engine {
     stored_.refresh();
     if (optimizer_) optimizer_->load(set);
     scale_.load(set);
+    recordings_.clear();
     loaded_ = true;
   }
 
@@ -107,25 +127,28 @@ class CudaEngine : public Engine {
   std::vector<LayerTime> profile(const Batch& batch) override {
     std::vector<LayerTime> times(graph_.nodes.size());
     for (size_t id = 0; id < times.size(); ++id) times[id].node = static_cast<NodeId>(id);
+    tell(take(batch), batch, {});
+    const Pass pass{.n = batch.n, .training = options_.training, .numbers = numbers_.on_device()};
+    forward(pass, graph_.output(), &times);
     if (options_.training) {
-      run(batch, {.n = batch.n, .training = true}, {}, &times);
-    } else {
-      forward(batch, {.n = batch.n}, graph_.output(), &times);
+      lose(pass);
+      backward(pass, &times);
     }
+    policy_->finish();
     return times;
   }
 
-  int64_t memory_bytes() const override {
-    int64_t bytes = parameters_.values.bytes() + parameters_.gradients.bytes() + values_.bytes() + input_.bytes();
-    bytes += stored_.bytes();
-    for (const auto& op : ops_) bytes += op ? op->kept_bytes() : 0;
-    return bytes + work_.bytes() + (loss_ ? loss_->bytes() : 0) + (optimizer_ ? optimizer_->bytes() : 0);
-  }
+  int64_t memory_bytes() const override { return policy_->budget.used(); }
 
   std::string describe() const override {
-    std::string text = fmt::format("{}, {}, batch {}, {}\n", policy_->describe(),
+    std::string text = fmt::format("{}, {}, batch {}, {}", policy_->describe(),
                                    kPrecisionNames[static_cast<size_t>(options_.precision)], options_.batch,
                                    human_bytes(memory_bytes()));
+    if (options_.memory_limit > 0) text += fmt::format(" of {}", human_bytes(options_.memory_limit));
+    if (options_.window_bytes < EngineOptions{}.window_bytes) {
+      text += fmt::format(", windows in {} at a time", human_bytes(options_.window_bytes));
+    }
+    text += "\n";
     for (size_t id = 0; id < ops_.size(); ++id) {
       const std::string how = ops_[id] ? ops_[id]->describe() : "";
       if (!how.empty()) text += fmt::format("cuda: {}: {}\n", graph_.nodes[id].name, how);
@@ -139,8 +162,6 @@ class CudaEngine : public Engine {
 
   static EngineOptions checked(EngineOptions options) {
     if (options.batch < 1) fail(Exit::usage, "cuda: a batch of {}; at least 1 is needed", options.batch);
-    if (options.loss != LossKind::cross_entropy)
-      fail(Exit::device, "cuda: loss mse is not there yet; use --device cpu");
     return options;
   }
 
@@ -157,33 +178,67 @@ class CudaEngine : public Engine {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
   }
 
-  // Forward, loss and backward; gradients are left in the parameters' buffer.
-  StepResult run(const Batch& batch, const Pass& pass, const StepSettings& settings, Times* times = nullptr) {
-    if (batch.labels.size() != static_cast<size_t>(batch.n)) fail(Exit::bug, "cuda: a batch to train on needs labels");
-    forward(batch, pass, graph_.output(), times);
-    const double weight = label_weight(batch);
-    const double factor = settings.sum_loss ? 1 : (weight > 0 ? 1 / weight : 0);
-    const NodeId logits = graph_.output();
-    loss_->run(*policy_, batch, values_.value(logits), settings.label_smoothing,
-               factor * static_cast<double>(scale_.value()), values_.gradient(logits));
-    backward(pass, times);
-    optimizer_->measure_gradient();  // before the host waits for the loss
-    const auto [loss, correct] = loss_->sums(*policy_);
+  // A batch to train on, or to pretend to.
+  DeviceBatch take(const Batch& batch) {
+    if (options_.training) check_truth(batch, options_.loss, graph_.classes);
+    return options_.training ? staging_.take(batch) : take_inputs(batch);
+  }
+  // A batch without what it is trained on.
+  DeviceBatch take_inputs(Batch batch) {
+    batch.labels = {}, batch.targets = {}, batch.weights = {};
+    return staging_.take(batch);
+  }
+
+  // All that the work of a step does not know by itself.
+  void tell(const DeviceBatch& on_device, const Batch& batch, const StepSettings& settings) {
+    StepNumbers numbers{.batch = on_device, .step = static_cast<uint64_t>(settings.step)};
+    numbers.weight = options_.training ? loss_weight(batch, options_.loss, graph_.classes) : 0;
+    numbers.smoothing = settings.label_smoothing;
+    numbers.scale = scale_.value();
+    const double share = settings.sum_loss ? 1 : (numbers.weight > 0 ? 1 / numbers.weight : 0);
+    numbers.share = static_cast<float>(share * static_cast<double>(numbers.scale));
+    if (optimizer_) optimizer_->prepare(numbers);
+    numbers_.write(numbers, settings.rates, settings.decays);
+  }
+
+  // A step on the device, whatever tell() said: of the host's numbers it may depend on n alone (recordings.h).
+  void work(int64_t n) {
+    Pass pass{.n = n, .training = true, .numbers = numbers_.on_device(), .verdict = numbers_.verdict()};
+    forward(pass, graph_.output());
+    const double* sums = lose(pass);
+    backward(pass, nullptr);
+    const double* square = optimizer_->measure_gradient();
+    policy_->launch(1, Judge{pass.numbers, sums, square, clip(), numbers_.verdict()});
+    optimizer_->update({numbers_.rates(), numbers_.decays(), pass.numbers, pass.verdict});
+    stored_.refresh();
+    for (const auto& op : ops_) {
+      if (op) op->commit(*policy_, pass);
+    }
+  }
+
+  double clip() const { return static_cast<double>(options_.optimizer.clip); }
+
+  StepResult read_result(double weight) {
+    const Verdict verdict = numbers_.read_verdict();
     StepResult result;
-    result.loss = weight > 0 ? loss / weight : 0;
-    result.correct = static_cast<int64_t>(correct);
+    result.loss = weight > 0 ? verdict.loss / weight : 0;
+    result.correct = static_cast<int64_t>(verdict.correct);
+    result.finite = verdict.go != 0;
+    if (clip() > 0) result.gradient_norm = gradient_norm(verdict.square, scale_.value());
     return result;
   }
 
-  void forward(const Batch& batch, const Pass& pass, NodeId last, Times* times = nullptr) {
-    if (batch.n < 1 || batch.n > options_.batch) {
-      fail(Exit::bug, "cuda: a batch of {} on an engine compiled for {}", batch.n, options_.batch);
-    }
+  const double* lose(const Pass& pass) {
+    const NodeId logits = graph_.output();
+    return loss_->run(*policy_, pass.n, pass.numbers, values_.value(logits), values_.gradient(logits));
+  }
+
+  void forward(const Pass& pass, NodeId last, Times* times = nullptr) {
     for (NodeId id = 0; id <= last; ++id) {
       if (fusion_.done_with_another(id)) continue;
       const auto which = static_cast<size_t>(id);
       const double ms = milliseconds(times != nullptr, [&] {
-        if (!ops_[which]) return input_.run(*policy_, batch, values_.value(id));
+        if (!ops_[which]) return read(pass, values_.value(id));
         Pass own = pass;
         own.activate = fusion_.activation_of(id) <= last;
         own.crop = fusion_.cropping_pool(id) <= last;
@@ -191,6 +246,11 @@ class CudaEngine : public Engine {
       });
       if (times != nullptr) (*times)[which].forward_ms = ms;
     }
+  }
+
+  void read(const Pass& pass, T* x) {
+    if (graph_.tokens > 0) return texts_.read(*policy_, pass.n, pass.numbers, x);
+    input_.run(*policy_, pass.n, pass.numbers, x);
   }
 
   void backward(const Pass& pass, Times* times) {
@@ -214,14 +274,16 @@ class CudaEngine : public Engine {
   Buffers<T> buffers(NodeId id) const {
     Buffers<T> b;
     const std::vector<NodeId>& inputs = at(id).inputs;
-    for (size_t i = 0; i < inputs.size(); ++i) b.x[i] = values_.value(inputs[i]);
+    for (const NodeId input : inputs) b.x.push_back(values_.value(input));
+    b.dx.resize(inputs.size());
+    b.add.resize(inputs.size());
     b.y = values_.value(id);
     b.dy = values_.gradient(id);
     b.work = work_.template as<void>();
     return b;
   }
 
-  std::unique_ptr<P> policy_;  // first: the memory below goes back to it
+  std::shared_ptr<P> policy_;  // first: the memory below goes back to it
   const Graph graph_;
   const EngineOptions options_;
   Parameters<P> parameters_;
@@ -229,33 +291,53 @@ class CudaEngine : public Engine {
   LossScale scale_;
   Fusion fusion_;
   Values<P, T> values_;
+  Texts<P> texts_;
   Input<P, T> input_;
+  Staging<P> staging_;
+  Numbers<P> numbers_;
+  Recordings<P> recordings_;
   std::vector<std::unique_ptr<Op<P, T>>> ops_;  // of each node
   Memory<P> work_;
-  std::unique_ptr<Loss<P, T>> loss_;
+  std::unique_ptr<LossOp<P, T>> loss_;
   std::unique_ptr<Optimizer<P>> optimizer_;
   bool loaded_ = false;
 };
 
 // Of its own, so that each can be compiled by itself.
 template <class P, class T>
-std::unique_ptr<Engine> engine_of(std::unique_ptr<P> policy, const Graph& graph, const EngineOptions& options) {
+std::unique_ptr<Engine> engine_of(std::shared_ptr<P> policy, const Graph& graph, const EngineOptions& options) {
   return std::make_unique<CudaEngine<P, T>>(std::move(policy), graph, options);
 }
 
 // The engine of options.precision.
 template <class P>
-std::unique_ptr<Engine> make_engine(std::unique_ptr<P> policy, const Graph& graph, const EngineOptions& options) {
+std::unique_ptr<Engine> engine_for(const std::shared_ptr<P>& policy, const Graph& graph, const EngineOptions& options) {
   switch (options.precision) {
     case Precision::fp32:
     case Precision::tf32:
-      return engine_of<P, float>(std::move(policy), graph, options);
+      return engine_of<P, float>(policy, graph, options);
     case Precision::bf16:
-      return engine_of<P, Bf16>(std::move(policy), graph, options);
+      return engine_of<P, Bf16>(policy, graph, options);
     case Precision::fp16:
-      return engine_of<P, Half>(std::move(policy), graph, options);
+      return engine_of<P, Half>(policy, graph, options);
   }
   fail(Exit::bug, "cuda: no such precision");
+}
+
+// The same within options.memory_limit.
+template <class P>
+std::unique_ptr<Engine> make_engine(std::unique_ptr<P> given, const Graph& graph, const EngineOptions& options) {
+  const std::shared_ptr<P> policy = std::move(given);
+  if (options.memory_limit == 0) return engine_for(policy, graph, options);
+  policy->budget.limit(options.memory_limit);
+  return fitted(graph, options, [&](const EngineOptions& tried) -> std::unique_ptr<Engine> {
+    try {
+      return engine_for(policy, graph, tried);
+    } catch (const Error&) {
+      if (!policy->budget.refused()) throw;
+      return nullptr;
+    }
+  });
 }
 
 }  // namespace lepton::cuda

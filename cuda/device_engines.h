@@ -5,7 +5,7 @@
 
 namespace lepton::cuda {
 
-using DevicePolicyPtr = std::unique_ptr<DevicePolicy>;
+using DevicePolicyPtr = std::shared_ptr<DevicePolicy>;
 
 extern template std::unique_ptr<Engine> engine_of<DevicePolicy, float>(DevicePolicyPtr, const Graph&,
                                                                        const EngineOptions&);

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <type_traits>
+#include <unordered_map>
+#include <vector>
 
+#include "cuda/budget.h"
 #include "cuda/device_products.h"
 #include "cuda/policy.h"
 
@@ -21,7 +25,7 @@ __global__ void __launch_bounds__(256) over(int64_t n, F f) {
 
 class DevicePolicy {
  public:
-  explicit DevicePolicy(int card);
+  explicit DevicePolicy(int card, bool records = true);
   DevicePolicy(const DevicePolicy&) = delete;
   DevicePolicy& operator=(const DevicePolicy&) = delete;
   ~DevicePolicy();
@@ -34,6 +38,20 @@ class DevicePolicy {
   void gemm(const Gemm& g);
   void finish();
   std::string describe() const { return description_; }
+
+  Budget budget;
+  int64_t free_bytes() const;
+
+  void* allocate_pinned(int64_t bytes);
+  void release_pinned(void* data);
+  void upload_beside(void* to, const void* from, int64_t bytes);
+  void join();
+  void finish_uploads();
+
+  bool records() const { return records_work_; }
+  int record(const std::function<void()>& work);
+  void replay(int record);
+  void forget_records();
 
   template <class F>
   void launch(int64_t n, F f) {
@@ -50,7 +68,11 @@ class DevicePolicy {
   void enter() const { check(cudaSetDevice(card_), "choosing the card"); }  // CUDA keeps it by thread
 
   int card_;
-  cudaStream_t stream_ = nullptr;
+  bool records_work_;
+  cudaStream_t stream_ = nullptr, uploads_ = nullptr;
+  cudaEvent_t uploaded_ = nullptr;
+  std::unordered_map<void*, int64_t> bytes_;  // of each allocation
+  std::vector<cudaGraphExec_t> graphs_;       // records
   DeviceProducts products_;
   void* products_work_ = nullptr;
   std::string description_;

@@ -23,9 +23,10 @@ cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
   return CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-// What an address is a multiple of, up to 256.
-int64_t alignment(const void* data) {
-  const auto address = reinterpret_cast<uintptr_t>(data);
+// What the address of each matrix of g is a multiple of, up to 256.
+int64_t alignment(const void* data, const Gemm& g, Type type, int64_t stride) {
+  auto address = reinterpret_cast<uintptr_t>(data);
+  if (g.batch > 1) address |= static_cast<uintptr_t>(stride * size_of(type));
   return static_cast<int64_t>((address | 256) & (~(address | 256) + 1));
 }
 
@@ -52,6 +53,8 @@ cublasLtMatrixLayout_t layout(Type type, int64_t rows, int64_t columns, int64_t 
         "describing a batch");
   return made;
 }
+
+const void* source_of(const Gemm& g) { return g.source == nullptr ? g.c : g.source; }
 
 void* vector_of(const Gemm& g) { return g.epilogue == Epilogue::sums_of_a ? g.sums : const_cast<void*>(g.bias); }
 
@@ -88,8 +91,8 @@ bool DeviceProducts::run(const Gemm& g, cudaStream_t stream) {
   if (g.epilogue != Epilogue::none) {
     set(product.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector_of(g));
   }
-  check(cublasLtMatmul(handle_, product.description, &g.alpha, g.a, product.a, g.b, product.b, &g.beta, g.c, product.c,
-                       g.c, product.c, &product.algorithm, work_, work_bytes_, stream),
+  check(cublasLtMatmul(handle_, product.description, &g.alpha, g.a, product.a, g.b, product.b, &g.beta, source_of(g),
+                       product.c, g.c, product.c, &product.algorithm, work_, work_bytes_, stream),
         "multiplying matrices");
   return true;
 }
@@ -112,9 +115,10 @@ DeviceProducts::Key DeviceProducts::key_of(const Gemm& g) {
           g.tf32,
           static_cast<int64_t>(g.epilogue),
           g.beta != 0,
-          alignment(g.a),
-          alignment(g.b),
-          alignment(g.c)};
+          alignment(g.a, g, g.in, g.stride_a),
+          alignment(g.b, g, g.in, g.stride_b),
+          alignment(source_of(g), g, g.out, g.stride_c),
+          alignment(g.c, g, g.out, g.stride_c)};
 }
 
 DeviceProducts::Product& DeviceProducts::product_for(const Gemm& g) {
@@ -136,10 +140,14 @@ void DeviceProducts::choose(const Gemm& g, Product& p) const {
   cublasLtMatmulPreference_t preference = nullptr;
   check(cublasLtMatmulPreferenceCreate(&preference), "describing a product");
   prefer(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, work_bytes_);
-  prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, static_cast<uint32_t>(alignment(g.a)));
-  prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<uint32_t>(alignment(g.b)));
-  prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<uint32_t>(alignment(g.c)));
-  prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<uint32_t>(alignment(g.c)));
+  prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+         static_cast<uint32_t>(alignment(g.a, g, g.in, g.stride_a)));
+  prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+         static_cast<uint32_t>(alignment(g.b, g, g.in, g.stride_b)));
+  prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+         static_cast<uint32_t>(alignment(g.c, g, g.out, g.stride_c)));
+  prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
+         static_cast<uint32_t>(alignment(g.c, g, g.out, g.stride_c)));
   cublasLtMatmulHeuristicResult_t proposal{};
   int proposals = 0;
   const cublasStatus_t status =
@@ -147,7 +155,7 @@ void DeviceProducts::choose(const Gemm& g, Product& p) const {
   cublasLtMatmulPreferenceDestroy(preference);
   p.found = status == CUBLAS_STATUS_SUCCESS && proposals > 0;
   p.algorithm = proposal.algo;
-  if (!p.found && g.epilogue == Epilogue::none) {
+  if (!p.found && g.epilogue == Epilogue::none && g.batch == 1) {
     fail(Exit::device, "cuda: cublasLt has no product for m {} n {} k {}: {}", g.m, g.n, g.k,
          cublasLtGetStatusString(status));
   }

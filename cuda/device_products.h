@@ -35,7 +35,7 @@ class DeviceProducts {
     cublasLtMatmulAlgo_t algorithm{};
     bool found = false;
   };
-  using Key = std::array<int64_t, 20>;  // everything that decides the algorithm
+  using Key = std::array<int64_t, 21>;  // everything that decides the algorithm
   static Key key_of(const Gemm& g);
   Product& product_for(const Gemm& g);
   void choose(const Gemm& g, Product& product) const;

@@ -1,5 +1,6 @@
 #pragma once
-// What a product does besides: the epilogues of cublasLt, one element each, for products that cublasLt has none for.
+// The ways round what cublasLt has no product for. What a product does besides: its epilogues, one element each; and
+// the products of a batch one by one.
 #include "base/hd.h"
 #include "cuda/policy.h"
 
@@ -38,12 +39,29 @@ struct SumsOfA {
 template <class P, class T>
 void bias_epilogue(P& policy, const Gemm& g) {
   const auto* bias = static_cast<const T*>(g.bias);
-  policy.launch(g.m * g.n, BiasEpilogue<T>{g.m, g.ldc, bias, static_cast<T*>(g.c), g.epilogue == Epilogue::relu_bias});
+  const bool relu = g.epilogue == Epilogue::relu_bias;
+  for (int64_t which = 0; which < g.batch; ++which) {
+    policy.launch(g.m * g.n, BiasEpilogue<T>{g.m, g.ldc, bias, static_cast<T*>(g.c) + which * g.stride_c, relu});
+  }
 }
 
 template <class P, class T>
 void sums_of_a(P& policy, const Gemm& g) {
   policy.launch(g.m, SumsOfA<T>{g.transpose_a, g.k, g.lda, static_cast<const T*>(g.a), g.sums});
+}
+
+// Product `which` of g's batch.
+inline Gemm one_of(const Gemm& g, int64_t which) {
+  const auto moved = [which](const void* data, int64_t stride, Type type) -> const void* {
+    return data == nullptr ? nullptr : static_cast<const char*>(data) + which * stride * size_of(type);
+  };
+  Gemm one = g;
+  one.batch = 1;
+  one.a = moved(g.a, g.stride_a, g.in);
+  one.b = moved(g.b, g.stride_b, g.in);
+  one.c = static_cast<char*>(g.c) + which * g.stride_c * size_of(g.out);
+  one.source = moved(g.source, g.stride_c, g.out);
+  return one;
 }
 
 // g's epilogue, after its product without one.

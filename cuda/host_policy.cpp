@@ -24,6 +24,7 @@ void multiply(const Gemm& g) {
     const auto* a_matrix = static_cast<const In*>(g.a) + which * g.stride_a;
     const auto* b_matrix = static_cast<const In*>(g.b) + which * g.stride_b;
     auto* c_matrix = static_cast<Out*>(g.c) + which * g.stride_c;
+    const auto* source = g.source == nullptr ? c_matrix : static_cast<const Out*>(g.source) + which * g.stride_c;
     const std::vector<double> a = unpacked(a_matrix, g.transpose_a, g.lda, g.m, g.k, g.tf32);
     const std::vector<double> b = unpacked(b_matrix, !g.transpose_b, g.ldb, g.n, g.k, g.tf32);  // op(B)^T
     for (int64_t i = 0; i < g.n * g.m; ++i) {
@@ -32,7 +33,7 @@ void multiply(const Gemm& g) {
       for (int64_t k = 0; k < g.k; ++k) total += row[k] * column[k];
       Out& c = c_matrix[i / g.m * g.ldc + i % g.m];
       float result = g.alpha * static_cast<float>(total);
-      if (g.beta != 0) result += g.beta * static_cast<float>(c);
+      if (g.beta != 0) result += g.beta * static_cast<float>(source[i / g.m * g.ldc + i % g.m]);
       if (biased) result += static_cast<float>(static_cast<const Out*>(g.bias)[i % g.m]);
       if (g.epilogue == Epilogue::relu_bias && !(result > 0)) result = 0;
       c = Out(result);
@@ -52,7 +53,9 @@ HostPolicy::~HostPolicy() {
 }
 
 void* HostPolicy::allocate(int64_t bytes) {
+  never_recorded("an allocation");
   if (bytes < 1) fail(Exit::bug, "cuda_host: {} bytes asked for", bytes);
+  budget.take(bytes);
   const int64_t page = getpagesize();
   Region region{nullptr, (bytes + page - 1) / page * page, bytes};
   const auto mapped = static_cast<size_t>(region.bytes + page);
@@ -70,17 +73,21 @@ void* HostPolicy::allocate(int64_t bytes) {
 void HostPolicy::release(void* data) {
   const auto found = regions_.find(static_cast<char*>(data));
   if (found == regions_.end()) std::abort();  // called by destructors
+  join();                                     // as cudaFree waits
+  budget.give_back(found->second.used);
   munmap(found->second.pages, static_cast<size_t>(found->second.bytes + getpagesize()));
   regions_.erase(found);
 }
 
 void HostPolicy::upload(void* to, const void* from, int64_t bytes) {
+  never_recorded("an upload");
   check(to, bytes);
   const Unlocked unlocked(*this);
   std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
 void HostPolicy::download(void* to, const void* from, int64_t bytes) {
+  never_recorded("a download");
   check(from, bytes);
   const Unlocked unlocked(*this);
   std::memcpy(to, from, static_cast<size_t>(bytes));
@@ -88,8 +95,66 @@ void HostPolicy::download(void* to, const void* from, int64_t bytes) {
 
 void HostPolicy::zero(void* data, int64_t bytes) {
   check(data, bytes);
+  do_or_note([data, bytes] { std::memset(data, 0, static_cast<size_t>(bytes)); });
+}
+
+void* HostPolicy::allocate_pinned(int64_t bytes) {
+  never_recorded("an allocation");
+  std::vector<char> memory(static_cast<size_t>(bytes));
+  char* data = memory.data();
+  pinned_.emplace(data, std::move(memory));
+  return data;
+}
+
+void HostPolicy::release_pinned(void* data) {
+  join();
+  pinned_.erase(static_cast<char*>(data));
+}
+
+void HostPolicy::upload_beside(void* to, const void* from, int64_t bytes) {
+  never_recorded("an upload");
+  check(to, bytes);
+  const auto* begin = static_cast<const char*>(from);
+  auto found = pinned_.upper_bound(begin);
+  if (found == pinned_.begin() || begin + bytes > std::prev(found)->first + std::prev(found)->second.size()) {
+    fail(Exit::bug, "cuda_host: an upload beside from memory that is not pinned");
+  }
+  uploads_.push_back({to, from, {begin, begin + bytes}});
   const Unlocked unlocked(*this);
-  std::memset(data, 0, static_cast<size_t>(bytes));
+  std::memset(to, 0xFF, static_cast<size_t>(bytes));
+}
+
+void HostPolicy::join() {
+  never_recorded("a join");
+  const Unlocked unlocked(*this);
+  for (const Upload& upload : uploads_) {
+    if (std::memcmp(upload.from, upload.bytes.data(), upload.bytes.size()) != 0) {
+      uploads_.clear();
+      fail(Exit::bug, "cuda_host: pinned memory changed before it was read");
+    }
+    std::memcpy(upload.to, upload.from, upload.bytes.size());
+  }
+  uploads_.clear();
+}
+
+int HostPolicy::record(const std::function<void()>& work) {
+  never_recorded("a record");
+  Record record;
+  recording_ = &record;
+  try {
+    work();
+  } catch (...) {
+    recording_ = nullptr;
+    throw;
+  }
+  recording_ = nullptr;
+  records_.push_back(std::move(record));
+  return static_cast<int>(records_.size()) - 1;
+}
+
+void HostPolicy::replay(int record) const {
+  never_recorded("a replay");
+  for (const auto& call : records_.at(static_cast<size_t>(record))) call();
 }
 
 void HostPolicy::gemm(const Gemm& g) {
@@ -101,17 +166,28 @@ void HostPolicy::gemm(const Gemm& g) {
          g.m, g.n, g.k, g.lda, g.ldb, g.ldc, g.batch);
   }
   if (g.in != Type::fp32 && g.out != Type::fp32 && g.in != g.out) fail(Exit::bug, "cuda_host: two kinds of 16 bits");
-  if (g.epilogue != Epilogue::none && (g.batch != 1 || g.beta != 0)) fail(Exit::bug, "cuda_host: no such epilogue");
-  if (g.epilogue == Epilogue::sums_of_a && g.out != Type::fp32) fail(Exit::bug, "cuda_host: sums are fp32 as C is");
-  const Unlocked unlocked(*this);
-  switch (g.in) {
-    case Type::fp32:
-      return multiply<float, float>(g);
-    case Type::bf16:
-      return g.out == Type::fp32 ? multiply<Bf16, float>(g) : multiply<Bf16, Bf16>(g);
-    case Type::fp16:
-      return g.out == Type::fp32 ? multiply<Half, float>(g) : multiply<Half, Half>(g);
+  // Matrices of a batch stand one behind the other, or column between column, as long as none writes another's values.
+  const bool behind = g.stride_c >= (g.n - 1) * g.ldc + g.m;
+  const bool between = g.stride_c >= g.m && (g.batch - 1) * g.stride_c + g.m <= g.ldc;
+  if (g.batch > 1 && !behind && !between) {
+    fail(Exit::bug, "cuda_host: products of a batch of {} overlap: m {} n {} ldc {} stride {}", g.batch, g.m, g.n,
+         g.ldc, g.stride_c);
   }
+  if (g.batch > 1 && (g.stride_a < 0 || g.stride_b < 0)) fail(Exit::bug, "cuda_host: a batch that goes backwards");
+  const bool one = g.batch == 1 || g.epilogue == Epilogue::bias || g.epilogue == Epilogue::relu_bias;
+  if (g.epilogue != Epilogue::none && (!one || g.beta != 0)) fail(Exit::bug, "cuda_host: no such epilogue");
+  if (g.epilogue == Epilogue::sums_of_a && g.out != Type::fp32) fail(Exit::bug, "cuda_host: sums are fp32 as C is");
+  ++gemms_;
+  do_or_note([g] {
+    switch (g.in) {
+      case Type::fp32:
+        return multiply<float, float>(g);
+      case Type::bf16:
+        return g.out == Type::fp32 ? multiply<Bf16, float>(g) : multiply<Bf16, Bf16>(g);
+      case Type::fp16:
+        return g.out == Type::fp32 ? multiply<Half, float>(g) : multiply<Half, Half>(g);
+    }
+  });
 }
 
 void HostPolicy::protect(int access) {

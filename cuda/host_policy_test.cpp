@@ -23,6 +23,12 @@ struct Order {
   void operator()(int64_t i) const { x[i] = (*next)++; }
 };
 
+struct Accumulate {
+  const float* x;
+  float* sum;
+  void operator()(int64_t) const { *sum += x[0] + x[1]; }
+};
+
 std::vector<float> fetched(HostPolicy& policy, const float* data, int64_t count) {
   std::vector<float> host(static_cast<size_t>(count));
   policy.download(host.data(), data, count * 4);
@@ -118,6 +124,22 @@ TEST(HostPolicy, GemmStridesOverABatchAndDoesNotReadCWhenBetaIsZero) {
   EXPECT_EQ(fetched(policy, c, 3), (std::vector<float>{10, 60, 150}));
 }
 
+// Columns of a matrix never overlap; of a batch, those of A and B may, those of C not.
+TEST(HostPolicy, RefusesBatchesThatWriteTheSameValues) {
+  HostPolicy policy;
+  float* x = floats(policy, std::vector<float>(64, 1));
+  const auto batch = [&](int64_t ldb, int64_t ldc, int64_t stride_c) {
+    Gemm g{false, false, 2, 3, 4, x, 2, x, ldb, floats(policy, std::vector<float>(64)), ldc};
+    g.batch = 3, g.stride_b = 1, g.stride_c = stride_c;
+    policy.gemm(g);
+  };
+  EXPECT_NO_THROW(batch(4, 2, 6));
+  EXPECT_NO_THROW(batch(4, 6, 2));  // column between column
+  for (const int64_t stride : {0, 1, 5}) EXPECT_THROW(batch(4, 2, stride), Error) << stride;
+  EXPECT_THROW(batch(4, 5, 2), Error);
+  EXPECT_THROW(batch(3, 2, 6), Error);
+}
+
 // 1 + 2^-9 is 1 in bf16, 2049 is 2048 in fp16 and in TF32; sums are not rounded before they end.
 template <class T>
 std::vector<float> product(float a, float b, Type out, bool tf32 = false) {
@@ -203,12 +225,105 @@ void check_epilogues(bool transpose_a) {
   }
 }
 
+// Beta may multiply another matrix than C; and a batch is its products one by one.
+TEST(HostPolicy, ABatchIsItsProductsOneByOneAndAddsItsSource) {
+  HostPolicy policy;
+  const float *a = floats(policy, {1, 2, 3, 4}), *b = floats(policy, {5, 6, 7}), *source = floats(policy, {1, 2, 3});
+  for (const bool at_once : {true, false}) {
+    float* c = floats(policy, {NAN, NAN, NAN});
+    Gemm g{false, false, 1, 1, 2, a, 1, b, 2, c, 1, 1, 10};
+    g.batch = 2, g.stride_a = 2, g.stride_b = 1, g.stride_c = 2, g.source = source;
+    if (at_once) policy.gemm(g);
+    for (int64_t which = 0; which < 2 && !at_once; ++which) policy.gemm(one_of(g, which));
+    const std::vector<float> result = fetched(policy, c, 3);
+    EXPECT_EQ(result[0], 5 + 12 + 10);
+    EXPECT_EQ(result[2], 18 + 28 + 30);
+    EXPECT_TRUE(std::isnan(result[1]));
+  }
+}
+
+TEST(HostPolicy, BiasOfABatchIsTheSameForAll) {
+  HostPolicy policy;
+  float *a = floats(policy, {1, 2}), *b = floats(policy, {1, 10, 100}), *bias = floats(policy, {5, -50});
+  for (const bool at_once : {true, false}) {
+    float* c = floats(policy, std::vector<float>(6));
+    Gemm g{false, false, 2, 1, 1, a, 2, b, 1, c, 6};
+    g.batch = 3, g.stride_b = 1, g.stride_c = 2, g.bias = bias;
+    if (at_once) g.epilogue = Epilogue::relu_bias;
+    policy.gemm(g);
+    g.epilogue = Epilogue::relu_bias;
+    if (!at_once) apply_epilogue(policy, g);
+    EXPECT_EQ(fetched(policy, c, 6), (std::vector<float>{6, 0, 15, 0, 105, 150}));
+  }
+}
+
 TEST(HostPolicy, EpiloguesAddBiasReluAndSums) {
   for (const bool transposed : {false, true}) {
     check_epilogues<float, float>(transposed);
     check_epilogues<Bf16, float>(transposed);
     check_epilogues<Half, float>(transposed);
   }
+}
+
+TEST(HostPolicy, ReplaysWhatWasRecordedWithWhatMemoryHolds) {
+  HostPolicy policy;
+  float *x = floats(policy, {1, 2}), *sum = floats(policy, {0});
+  const int record = policy.record([&] {
+    policy.launch(1, Accumulate{x, sum});
+    policy.zero(x, 4);
+  });
+  EXPECT_EQ(fetched(policy, sum, 1)[0], 0) << "a record does nothing yet";
+  policy.replay(record);
+  const std::vector<float> other = {5, 6};
+  policy.upload(x, other.data(), 8);
+  policy.replay(record);
+  EXPECT_EQ(fetched(policy, sum, 1)[0], 3 + 11);
+  EXPECT_EQ(fetched(policy, x, 2), (std::vector<float>{0, 6}));
+}
+
+TEST(HostPolicy, RecordsNothingThatWaitsOrAllocates) {
+  HostPolicy policy;
+  float host[2] = {}, *data = floats(policy, {1, 2});
+  void* pinned = policy.allocate_pinned(8);
+  const std::function<void()> calls[] = {
+      [&] { policy.allocate(4); },   [&] { policy.upload(data, host, 8); },
+      [&] { policy.finish(); },      [&] { policy.download(host, data, 8); },
+      [&] { policy.join(); },        [&] { policy.upload_beside(data, pinned, 8); },
+      [&] { policy.replay(0); },     [&] { policy.allocate_pinned(4); },
+      [&] { policy.record([] {}); },
+  };
+  for (const auto& call : calls) EXPECT_THROW(policy.record(call), Error);
+  EXPECT_EQ(policy.record([] {}), 0) << "a record that failed leaves nothing";
+  policy.release_pinned(pinned);
+}
+
+TEST(HostPolicy, UploadsBesideComeWhenTheyAreJoined) {
+  HostPolicy policy;
+  float* data = floats(policy, {1, 2});
+  auto* pinned = static_cast<float*>(policy.allocate_pinned(8));
+  pinned[0] = 3, pinned[1] = 4;
+  policy.upload_beside(data, pinned, 8);
+  EXPECT_TRUE(std::isnan(fetched(policy, data, 1)[0]));
+  policy.join();
+  EXPECT_EQ(fetched(policy, data, 2), (std::vector<float>{3, 4}));
+  policy.upload_beside(data, pinned, 8);
+  pinned[1] = 5;
+  EXPECT_THROW(policy.join(), Error) << "changed on its way";
+  EXPECT_THROW(policy.upload_beside(data, pinned + 1, 8), Error);
+  EXPECT_THROW(policy.upload_beside(data, &policy, 4), Error) << "not pinned";
+  policy.release_pinned(pinned);
+}
+
+TEST(HostPolicy, GivesOutNoMoreThanItsBudget) {
+  HostPolicy policy;
+  policy.budget.limit(1000);
+  void* most = policy.allocate(900);
+  EXPECT_THROW(policy.allocate(101), Error);
+  EXPECT_TRUE(policy.budget.refused());
+  EXPECT_NO_THROW(policy.allocate(100));
+  EXPECT_FALSE(policy.budget.refused());
+  policy.release(most);
+  EXPECT_EQ(policy.budget.left(), 900);
 }
 
 }  // namespace

@@ -1,61 +1,43 @@
 #pragma once
 // Softmax cross-entropy of logits [n, classes], and its gradient.
-#include <array>
-
 #include "base/batch.h"
-#include "base/error.h"
 #include "base/hd.h"
 #include "cuda/memory.h"
+#include "cuda/op.h"
+#include "cuda/step.h"
 #include "cuda/sums.h"
 #include "kernels/loss.h"
 
 namespace lepton::cuda {
 
 struct Sample {
-  float log_total, loss, correct;
+  float loss, correct;
 };
 
-// One sample each; weights: [n] or nullptr.
-struct SampleLoss {
-  kernels::CrossEntropy<float> entropy;
-  const float* logits;
-  const int32_t* labels;
-  const float* weights;
+LEPTON_HD float weight_of(const DeviceBatch& batch, int64_t s) {
+  return batch.weights == nullptr ? 1.0F : batch.weights[s];
+}
+
+// Loss and gradient of one sample each.
+template <class T>
+struct SoftmaxLoss {
+  int64_t classes;
+  const StepNumbers* numbers;
+  const T* logits;
+  T* gradient;
   Sample* samples;
 
   LEPTON_HD void operator()(int64_t s) const {
-    const float* row = logits + s * entropy.classes;
-    const int32_t label = labels[s];
-    const float weight = weights == nullptr ? 1.0F : weights[s];
-    const bool right = label >= 0 && kernels::largest(row, entropy.classes) == label;
-    samples[s] = {kernels::log_sum_exp(row, entropy.classes), label < 0 ? 0.0F : weight * entropy.loss(row, label),
-                  right ? 1.0F : 0.0F};
+    const kernels::CrossEntropy<float> entropy{classes, numbers->smoothing};
+    const T* row = logits + s * classes;
+    T* to = gradient + s * classes;
+    const int32_t label = numbers->batch.labels[s];
+    const float weight = weight_of(numbers->batch, s), share = weight * numbers->share;
+    const bool right = label >= 0 && kernels::largest(row, classes) == label;
+    const auto log_total = kernels::log_sum_exp<float>(row, classes);
+    samples[s] = {label < 0 ? 0.0F : weight * entropy.loss(row, log_total, label), right ? 1.0F : 0.0F};
+    for (int64_t c = 0; c < classes; ++c) to[c] = T(entropy.gradient(row[c], log_total, c, label, share));
   }
-};
-
-// One logit each.
-template <class T>
-struct LossGradient {
-  kernels::CrossEntropy<float> entropy;
-  const float* logits;
-  const int32_t* labels;
-  const float* weights;
-  const Sample* samples;
-  float factor;
-  T* gradient;
-
-  LEPTON_HD void operator()(int64_t i) const {
-    const int64_t s = i / entropy.classes;
-    const float weight = weights == nullptr ? 1.0F : weights[s];
-    gradient[i] = T(entropy.gradient(logits[i], samples[s].log_total, i % entropy.classes, labels[s], weight * factor));
-  }
-};
-
-template <class T>
-struct Widen {
-  const T* from;
-  float* to;
-  LEPTON_HD void operator()(int64_t i) const { to[i] = static_cast<float>(from[i]); }
 };
 
 // Columns 0 and 1: loss and correct.
@@ -66,57 +48,22 @@ struct SampleTerm {
   }
 };
 
-inline double label_weight(const Batch& batch) {
-  double total = 0;
-  for (size_t s = 0; s < batch.labels.size(); ++s) {
-    if (batch.labels[s] >= 0) total += batch.weights.empty() ? 1.0 : static_cast<double>(batch.weights[s]);
-  }
-  return total;
-}
-
 template <class P, class T>
-class Loss {
+class CrossEntropyLoss : public LossOp<P, T> {
  public:
-  Loss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
-    labels_ = memory_of<int32_t>(policy, batch);
-    weights_ = memory_of<float>(policy, batch);
+  CrossEntropyLoss(P& policy, int64_t batch, int64_t classes) : classes_(classes) {
     samples_ = memory_of<Sample>(policy, batch);
-    wide_ = memory_of<float>(policy, batch * classes);
     sums_ = memory_of<double>(policy, sums_room(batch, 2));
   }
-  int64_t bytes() const {
-    return labels_.bytes() + weights_.bytes() + samples_.bytes() + sums_.bytes() + wide_.bytes();
-  }
-
-  // Sets the gradient [n, classes], `factor` being a weight of 1's share. sums() then are {weighted loss, correct}.
-  void run(P& policy, const Batch& batch, const T* stored, float smoothing, double factor, T* gradient) {
-    for (const int32_t label : batch.labels) {
-      if (label >= classes_) fail(Exit::mismatch, "cuda: label {} in a network of {} classes", label, classes_);
-    }
-    auto* labels = labels_.template as<int32_t>();
+  const double* run(P& policy, int64_t n, const StepNumbers* numbers, const T* stored, T* gradient) override {
     auto* samples = samples_.template as<Sample>();
-    float* weights = batch.weights.empty() ? nullptr : weights_.template as<float>();
-    policy.upload(labels, batch.labels.data(), static_cast<int64_t>(batch.labels.size_bytes()));
-    if (weights != nullptr) policy.upload(weights, batch.weights.data(), batch.n * static_cast<int64_t>(sizeof(float)));
-    auto* logits = wide_.template as<float>();
-    policy.launch(batch.n * classes_, Widen<T>{stored, logits});
-    const kernels::CrossEntropy<float> entropy{classes_, smoothing};
-    policy.launch(batch.n, SampleLoss{entropy, logits, labels, weights, samples});
-    policy.launch(batch.n * classes_,
-                  LossGradient<T>{entropy, logits, labels, weights, samples, static_cast<float>(factor), gradient});
-    result_ = column_sums(policy, batch.n, 2, SampleTerm{samples}, sums_.template as<double>());
-  }
-
-  std::array<double, 2> sums(P& policy) const {
-    std::array<double, 2> result{};
-    policy.download(result.data(), result_, sizeof(result));
-    return result;
+    policy.launch(n, SoftmaxLoss<T>{classes_, numbers, stored, gradient, samples});
+    return column_sums(policy, n, 2, SampleTerm{samples}, sums_.template as<double>());
   }
 
  private:
   int64_t classes_;
-  Memory<P> labels_, weights_, samples_, sums_, wide_;
-  const double* result_ = nullptr;  // within sums_
+  Memory<P> samples_, sums_;
 };
 
 }  // namespace lepton::cuda

@@ -1,4 +1,6 @@
 // What lepton-cuda.so shows to the program that opens it.
+#include <cstdlib>
+
 #include "cuda/device_engines.h"
 #include "engine/cuda_module.h"
 
@@ -32,8 +34,9 @@ std::vector<DeviceInfo> devices() {
 
 std::unique_ptr<Engine> compile(const Graph& graph, int card, const EngineOptions& options) {
   const int count = cards();
+  const bool records = std::getenv("LEPTON_CUDA_PLAIN_STEPS") == nullptr;  // README.md: to compare
   if (card >= count) fail(Exit::device, "cuda: no card {}; the last one is {}", card, count - 1);
-  return make_engine(std::make_unique<DevicePolicy>(card), graph, options);
+  return make_engine(std::make_unique<DevicePolicy>(card, records), graph, options);
 }
 
 constexpr CudaModule kModule{kCudaModuleBuild, devices, compile};

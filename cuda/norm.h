@@ -1,5 +1,5 @@
 #pragma once
-// Batch normalisation over rows [n * pixels, channels].
+// Batch normalisation over rows [n * pixels, channels], of which those of padding do not count.
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -11,6 +11,7 @@
 #include "cuda/parameters.h"
 #include "cuda/pointwise.h"
 #include "cuda/sums.h"
+#include "cuda/texts.h"
 #include "kernels/norm.h"
 #include "net/graph.h"
 
@@ -33,15 +34,17 @@ struct Identity {
 // Terms of column_sums: x and its square.
 template <class T>
 struct Moments {
+  Valid valid;
   const T* x;
   int64_t columns;
   LEPTON_HD Two operator()(int64_t row, int64_t c) const {
+    if (!valid(row)) return {};
     const auto v = static_cast<double>(static_cast<float>(x[row * columns + c]));
     return {v, v * v};
   }
 };
 
-// dy of the normalised value, through the activation A; and that times the normalised value.
+// dy of the normalised value, through the activation A; and that times the normalised value. dy of padding is 0.
 template <class T, class A>
 struct NormProducts {
   Statistics statistics;
@@ -57,11 +60,14 @@ struct NormProducts {
 
 // Mean and variance of a batch. In double the difference of squares keeps seven digits up to a mean of 10^4 deviations.
 struct Measure {
+  Valid valid;
   const Two* sums;
-  int64_t count;
+  int64_t rows;
   float *mean, *variance;
   LEPTON_HD void operator()(int64_t c) const {
-    const double m = sums[c].a / static_cast<double>(count), v = sums[c].b / static_cast<double>(count) - m * m;
+    const int64_t counted = valid.count(rows);
+    const auto count = static_cast<double>(counted > 0 ? counted : 1);
+    const double m = sums[c].a / count, v = sums[c].b / count - m * m;
     mean[c] = static_cast<float>(m);
     variance[c] = static_cast<float>(v > 0 ? v : 0);
   }
@@ -94,15 +100,18 @@ struct Normalize {
 
 template <class T, class A>
 struct NormalizeBack {
+  Valid valid;
   Statistics statistics;
   Divisor channels;
   const Two* sums;  // of NormProducts
-  float count;
+  int64_t rows;
   const T *x, *dy;
   T* dx;
   bool add;
   LEPTON_HD void operator()(int64_t i) const {
-    const int64_t c = channels(i).remainder;
+    const auto [row, c] = channels(i);
+    if (!valid(row)) return put(dx[i], add, 0);
+    const auto count = static_cast<float>(valid.count(rows));
     const kernels::BatchNorm<float> norm = statistics.of(c);
     const float d = dy[i] * A{}.slope(norm.value(x[i]));
     put(dx[i], add, norm.gradient(x[i], d, static_cast<float>(sums[c].a), static_cast<float>(sums[c].b), count));
@@ -110,13 +119,16 @@ struct NormalizeBack {
 };
 
 struct UpdateRunning {
+  const Verdict* verdict;
+  Valid valid;
   float *mean, *variance;  // running
   const float *fresh_mean, *fresh_variance;
   float keep;
-  int64_t count;
+  int64_t rows;
   LEPTON_HD void operator()(int64_t c) const {
+    if (verdict->go == 0) return;
     mean[c] = kernels::running(mean[c], fresh_mean[c], keep);
-    variance[c] = kernels::running(variance[c], kernels::unbiased(fresh_variance[c], count), keep);
+    variance[c] = kernels::running(variance[c], kernels::unbiased(fresh_variance[c], valid.count(rows)), keep);
   }
 };
 
@@ -124,8 +136,10 @@ struct UpdateRunning {
 template <class P, class T, class A>
 class NormOp : public Op<P, T> {
  public:
-  NormOp(P& policy, const Node& node, NodeId id, const Parameters<P>& parameters, int64_t batch, bool training)
+  NormOp(P& policy, const Node& node, NodeId id, const Parameters<P>& parameters, const Valid& valid, int64_t batch,
+         bool training)
       : attributes_(node.attributes),
+        valid_(valid),
         channels_(node.shape[node.shape.rank() - 1]),
         pixels_(node.shape.elements() / channels_),
         room_(training ? sums_room(batch * pixels_, channels_) : 0),
@@ -134,14 +148,14 @@ class NormOp : public Op<P, T> {
         mean_(parameters.find(id, Role::mean).value),
         variance_(parameters.find(id, Role::variance).value),
         kept_(memory_of<float>(policy, 3 * channels_)) {}
-  int64_t kept_bytes() const override { return kept_.bytes(); }
   int64_t work_bytes() const override { return room_ * static_cast<int64_t>(sizeof(Two)); }
 
   void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
     if (pass.training) {
       const int64_t rows = pass.n * pixels_;
-      const Two* sums = column_sums(policy, rows, channels_, Moments<T>{b.x[0], channels_}, static_cast<Two*>(b.work));
-      policy.launch(channels_, Measure{sums, rows, fresh_mean(), fresh_variance()});
+      const Moments<T> term{valid_, b.x[0], channels_};
+      const Two* sums = column_sums(policy, rows, channels_, term, static_cast<Two*>(b.work));
+      policy.launch(channels_, Measure{valid_, sums, rows, fresh_mean(), fresh_variance()});
     }
     const float* variance = pass.training ? fresh_variance() : variance_;
     policy.launch(channels_, Inverse{variance, attributes_.epsilon, inverse()});
@@ -159,13 +173,13 @@ class NormOp : public Op<P, T> {
     const Two* sums = column_sums(policy, rows, channels_, term, static_cast<Two*>(b.work));
     policy.launch(channels_, SplitTwo{sums, beta_.gradient, gamma_.gradient});
     if (b.dx[0] == nullptr) return;
-    policy.launch(rows * channels_, NormalizeBack<T, A>{s, Divisor(channels_), sums, static_cast<float>(rows), b.x[0],
-                                                        b.dy, b.dx[0], b.add[0]});
+    policy.launch(rows * channels_,
+                  NormalizeBack<T, A>{valid_, s, Divisor(channels_), sums, rows, b.x[0], b.dy, b.dx[0], b.add[0]});
   }
 
   void commit(P& policy, const Pass& pass) override {
-    policy.launch(channels_,
-                  UpdateRunning{mean_, variance_, fresh_mean(), fresh_variance(), attributes_.keep, pass.n * pixels_});
+    policy.launch(channels_, UpdateRunning{pass.verdict, valid_, mean_, variance_, fresh_mean(), fresh_variance(),
+                                           attributes_.keep, pass.n * pixels_});
   }
 
   std::string describe() const override { return std::is_same_v<A, Identity> ? "" : "with its activation"; }
@@ -186,6 +200,7 @@ class NormOp : public Op<P, T> {
   }
 
   Attributes attributes_;
+  Valid valid_;
   int64_t channels_, pixels_;
   int64_t room_;  // Twos of column_sums
   Parameters<P>::Place gamma_, beta_;

@@ -5,68 +5,24 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cuda/muon.h"
 #include "cuda/parameters.h"
 #include "cuda/policy.h"
+#include "cuda/step.h"
 #include "cuda/sums.h"
 #include "engine/engine.h"
 #include "kernels/optimizer.h"
 
 namespace lepton::cuda {
 
-struct SgdStep {
-  kernels::Sgd<float> rule;
-  float* w;
-  const float* g;
-  float* velocity;
-  LEPTON_HD void operator()(int64_t i) const { rule(w[i], g[i], velocity[i]); }
-};
-
-struct AdamWStep {
-  kernels::AdamW<float> rule;
-  float* w;
-  const float* g;
-  float *first, *second;
-  LEPTON_HD void operator()(int64_t i) const { rule(w[i], g[i], first[i], second[i]); }
-};
-
-struct MuonMomentum {
-  kernels::MuonDirection<float> rule;
-  const float* g;
-  float *velocity, *direction;
-  LEPTON_HD void operator()(int64_t i) const { direction[i] = rule(g[i], velocity[i]); }
-};
-
-struct DivideByNorm {
-  const double* square;
-  float* x;
-  LEPTON_HD void operator()(int64_t i) const {
-    x[i] *= static_cast<float>(1 / (std::sqrt(*square) + kernels::NewtonSchulz::kEpsilon));
-  }
-};
-
-struct MuonStep {
-  float rate, decay;
-  int64_t outputs;
-  const double* square;  // of w before the step
-  float* w;
-  const float* direction;
-  LEPTON_HD void operator()(int64_t i) const {
-    const auto reset = static_cast<float>(kernels::muon_reset(std::sqrt(*square), outputs));
-    kernels::MuonUpdate<float>{rate, decay, reset}(w[i], direction[i]);
-  }
-};
-
-struct CopyFloat {
-  const float* from;
-  float* to;
-  LEPTON_HD void operator()(int64_t i) const { to[i] = from[i]; }
-};
-
 struct Average {
+  const Verdict* verdict;
   const float* w;
   float* average;
   float decay;
-  LEPTON_HD void operator()(int64_t i) const { average[i] = kernels::moving_average(average[i], w[i], decay); }
+  LEPTON_HD void operator()(int64_t i) const {
+    if (verdict->go != 0) average[i] = kernels::moving_average(average[i], w[i], decay);
+  }
 };
 
 template <class P>
@@ -76,52 +32,52 @@ class Optimizer {
       : policy_(policy),
         spec_(spec),
         parameters_(parameters),
-        tf32_(tf32),
+        muon_(policy, parameters, matrices(), tf32),
+        owners_(memory_of<int32_t>(policy, parameters.trained / 64)),
         sums_(memory_of<double>(policy, whole_sum_room(parameters.trained) + 1)),
         square_(sums_.template as<double>() + whole_sum_room(parameters.trained)) {
     const bool adamw = spec.kind == OptimizerKind::adamw;
     for (const char* suffix : adamw ? std::vector{".m", ".v"} : std::vector{".momentum"}) {
-      states_.push_back({suffix, memory_of<float>(policy, parameters.trained)});
+      states_.push_back({suffix, memory_of<float>(policy, parameters.stateful)});
     }
-    if (spec.ema > 0) average_ = memory_of<float>(policy, parameters.trained);
-    int64_t work = 0;
-    for (const Slot& slot : parameters.slots) {
-      if (matrix(slot)) work = std::max(work, 2 * slot.size() + 2 * side(slot) * side(slot));
+    if (spec.ema > 0) average_ = memory_of<float>(policy, parameters.stateful);
+    std::vector<int32_t> owners(static_cast<size_t>(parameters.trained / 64), -1);
+    for (size_t i = 0; i < parameters.slots.size(); ++i) {
+      const Slot& slot = parameters.slots[i];
+      if (!slot.parameter.trainable || slot.table() || matrix(slot)) continue;
+      std::fill_n(owners.begin() + slot.offset / 64, (slot.size() + 63) / 64, static_cast<int32_t>(i));
     }
-    work_ = memory_of<float>(policy, work);
+    if (!owners.empty()) policy.upload(owners_.template as<void>(), owners.data(), owners_.bytes());
   }
 
-  // To be called once all gradients are there, for gradient_norm().
-  void measure_gradient() { whole_square(parameters_.gradients.template as<float>(), parameters_.trained); }
-
-  // 2-norm of the gradient over all trained parameters; not finite if any value is not.
-  double gradient_norm() const {
-    double square = 0;
-    policy_.download(&square, square_, sizeof(square));
-    return std::sqrt(square);
+  // To be called once all gradients are there. Returns where the square of the gradient's 2-norm over all trained
+  // parameters will stand, on the device, until update(); it is not finite if any value is not.
+  const double* measure_gradient() {
+    whole_square(parameters_.gradients.template as<float>(), parameters_.trained);
+    if (parameters_.table) parameters_.table->add_square(square_);
+    return square_;
   }
 
-  // One update; gradients are multiplied by `factor` (clipping).
-  void update(const StepSettings& settings, float factor) {
-    const size_t count = parameters_.slots.size();
-    if (settings.rates.size() != count || settings.decays.size() != count) {
-      fail(Exit::bug, "cuda: {} rates and {} decays for {} parameters", settings.rates.size(), settings.decays.size(),
-           count);
-    }
-    ++steps_;
-    for (size_t i = 0; i < count; ++i) {
-      const Slot& slot = parameters_.slots[i];
-      if (!slot.parameter.trainable) continue;
-      if (matrix(slot)) {
-        muon(slot, settings.rates[i], settings.decays[i], factor);
-      } else {
-        elementwise(slot, settings.rates[i], settings.decays[i], factor);
-      }
-    }
+  // Says what the coming update reads of `numbers`.
+  void prepare(StepNumbers& numbers) const {
+    const auto correction = [&](float beta) {
+      return static_cast<float>(kernels::adam_correction(static_cast<double>(beta), steps_ + 1));
+    };
+    numbers.correction1 = correction(spec_.beta1);
+    numbers.correction2 = correction(spec_.beta2);
+  }
+
+  // One update, or none if the verdict is against it.
+  void update(const Moving& moving) {
+    elementwise(moving);
+    muon_.update(moving, spec_.momentum, spec_.nesterov, states_[0].flat.template as<float>());
     if (spec_.ema <= 0) return;
     const auto* values = parameters_.values.template as<float>();
-    policy_.launch(parameters_.trained, Average{values, average_.template as<float>(), spec_.ema});
+    policy_.launch(parameters_.trained, Average{moving.verdict, values, average_.template as<float>(), spec_.ema});
   }
+
+  // After an update that was done.
+  void count_step() { ++steps_; }
 
   void save(ParameterSet& set) const {
     for (const State& state : states_) save(set, state.flat, state.suffix);
@@ -137,12 +93,6 @@ class Optimizer {
     if (spec_.ema > 0) load(set, average_, ".ema", true);
   }
 
-  int64_t bytes() const {
-    int64_t bytes = average_.bytes() + work_.bytes() + sums_.bytes();
-    for (const State& state : states_) bytes += state.flat.bytes();
-    return bytes;
-  }
-
  private:
   struct State {
     const char* suffix;
@@ -152,71 +102,42 @@ class Optimizer {
   bool matrix(const Slot& slot) const {
     return spec_.kind == OptimizerKind::muon && slot.ref.matrix && slot.parameter.trainable;
   }
-  static int64_t outputs(const Slot& slot) { return slot.parameter.shape[slot.parameter.shape.rank() - 1]; }
-  static int64_t side(const Slot& slot) { return std::min(outputs(slot), slot.size() / outputs(slot)); }
-  float* state(size_t which, const Slot& slot) const { return states_[which].flat.template as<float>() + slot.offset; }
+  std::vector<size_t> matrices() const {
+    std::vector<size_t> found;
+    for (size_t i = 0; i < parameters_.slots.size(); ++i) {
+      if (matrix(parameters_.slots[i])) found.push_back(i);
+    }
+    return found;
+  }
 
   void whole_square(const float* x, int64_t count) {
     whole_sum(policy_, count, Square{x}, sums_.template as<double>(), square_);
   }
 
-  void elementwise(const Slot& slot, float rate, float decay, float factor) {
-    float* w = parameters_.value(slot);
-    const float* g = parameters_.gradient(slot);
+  // All but Muon's matrices; of a table the rows that the batch holds, and their averages with them.
+  void elementwise(const Moving& moving) {
+    auto *w = parameters_.values.template as<float>(), *state = states_[0].flat.template as<float>();
+    const auto* g = parameters_.gradients.template as<float>();
+    const auto* owners = owners_.template as<int32_t>();
     if (spec_.kind == OptimizerKind::adamw) {
-      const auto c1 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta1), steps_));
-      const auto c2 = static_cast<float>(kernels::adam_correction(static_cast<double>(spec_.beta2), steps_));
-      const kernels::AdamW<float> rule{rate, decay, spec_.beta1, spec_.beta2, spec_.epsilon, factor, c1, c2};
-      return policy_.launch(slot.size(), AdamWStep{rule, w, g, state(0, slot), state(1, slot)});
+      const kernels::AdamW<float> rule{0, 0, spec_.beta1, spec_.beta2, spec_.epsilon, 1, 1, 1};
+      auto* second = states_[1].flat.template as<float>();
+      return take(AdamWStep{rule, moving, owners, w, g, state, second});
     }
     const bool muon = spec_.kind == OptimizerKind::muon;
-    const kernels::Sgd<float> rule{rate, decay, muon ? spec_.other_momentum : spec_.momentum, factor,
-                                   muon || spec_.nesterov};
-    policy_.launch(slot.size(), SgdStep{rule, w, g, state(0, slot)});
+    const kernels::Sgd<float> rule{0, 0, muon ? spec_.other_momentum : spec_.momentum, 1, muon || spec_.nesterov};
+    take(SgdStep{rule, moving, owners, w, g, state});
   }
 
-  void muon(const Slot& slot, float rate, float decay, float factor) {
-    const kernels::MuonDirection<float> direction{spec_.momentum, factor, spec_.nesterov};
-    auto* x = work_.template as<float>();
-    policy_.launch(slot.size(), MuonMomentum{direction, parameters_.gradient(slot), state(0, slot), x});
-    whole_square(x, slot.size());
-    policy_.launch(slot.size(), DivideByNorm{square_, x});
-    for (int round = 0; round < kernels::NewtonSchulz::kSteps; ++round) newton_schulz(slot, x);
-    float* w = parameters_.value(slot);
-    whole_square(w, slot.size());
-    policy_.launch(slot.size(), MuonStep{rate, decay, outputs(slot), square_, w, x});
-  }
-
-  // X <- a X + (b A + c A A) X, X being column-major [outputs, inputs]; A is X's square on its shorter side.
-  void newton_schulz(const Slot& slot, float* x) {
-    using Steps = kernels::NewtonSchulz;
-    const int64_t rows = outputs(slot), columns = slot.size() / rows, s = side(slot);
-    const bool left = rows <= columns;  // A = X X^T, else X^T X
-    float *next = x + slot.size(), *a = next + slot.size(), *b = a + s * s;
-    Gemm square{!left, left, s, s, left ? columns : rows, x, rows, x, rows, a, s};
-    square.tf32 = tf32_;
-    policy_.gemm(square);
-    policy_.launch(s * s, CopyFloat{a, b});
-    Gemm fourth{false, false, s, s, s, a, s, a, s, b, s, static_cast<float>(Steps::kC), static_cast<float>(Steps::kB)};
-    fourth.tf32 = tf32_;
-    policy_.gemm(fourth);
-    policy_.launch(slot.size(), CopyFloat{x, next});
-    Gemm last{false,
-              false,
-              rows,
-              columns,
-              s,
-              left ? b : x,
-              rows,
-              left ? x : b,
-              s,
-              next,
-              rows,
-              1,
-              static_cast<float>(Steps::kA)};
-    last.tf32 = tf32_;
-    policy_.gemm(last);
-    policy_.launch(slot.size(), CopyFloat{next, x});
+  template <class Step>
+  void take(const Step& step) {
+    policy_.launch(parameters_.trained, step);
+    if (!parameters_.table) return;
+    const auto table = std::find_if(parameters_.slots.begin(), parameters_.slots.end(),
+                                    [](const Slot& slot) { return slot.table() && slot.parameter.trainable; });
+    float* average = spec_.ema > 0 ? average_.template as<float>() : nullptr;
+    parameters_.table->update(step, static_cast<int32_t>(table - parameters_.slots.begin()), table->offset, average,
+                              spec_.ema);
   }
 
   void save(ParameterSet& set, const Memory<P>& flat, const char* suffix) const {
@@ -227,7 +148,7 @@ class Optimizer {
   }
 
   void load(const ParameterSet& set, const Memory<P>& flat, const char* suffix, bool from_parameters) {
-    std::vector<float> host(static_cast<size_t>(parameters_.trained), 0.0F);
+    std::vector<float> host(static_cast<size_t>(parameters_.stateful), 0.0F);
     for (const Slot& slot : parameters_.slots) {
       if (!slot.parameter.trainable) continue;
       const NamedTensor* found = set.find(slot.ref.name + suffix);
@@ -240,11 +161,12 @@ class Optimizer {
   P& policy_;
   OptimizerSpec spec_;
   Parameters<P>& parameters_;
-  bool tf32_;  // Muon's products may be in TF32
+  Muon<P> muon_;
   std::vector<State> states_;
-  Memory<P> average_, work_, sums_;
-  double* square_;  // result of whole_square, behind the room in sums_
-  int64_t steps_ = 0;
+  Memory<P> owners_;  // of which parameter each 64 floats are (muon.h)
+  Memory<P> average_, sums_;
+  double* square_;     // result of whole_square, behind the room in sums_
+  int64_t steps_ = 0;  // updates done
 };
 
 }  // namespace lepton::cuda

@@ -50,11 +50,16 @@ struct Scaled {
 
 template <class T>
 struct Drop {
-  kernels::Dropout dropout;
+  kernels::Dropout dropout;  // but for the step
+  const StepNumbers* numbers;
   const T* x;
   T* y;
   bool add;
-  LEPTON_HD void operator()(int64_t i) const { put(y[i], add, x[i] * dropout(static_cast<uint64_t>(i))); }
+  LEPTON_HD void operator()(int64_t i) const {
+    kernels::Dropout now = dropout;
+    now.step = numbers->step;
+    put(y[i], add, x[i] * now(static_cast<uint64_t>(i)));
+  }
 };
 
 template <class T>
@@ -150,19 +155,15 @@ class DropoutOp : public Op<P, T> {
       : elements_(elements), dropout_{seed, 0, node, rate} {}
   void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
     if (!pass.training) return policy.launch(pass.n * elements_, Scaled<T>{b.x[0], b.y, 1, false});
-    policy.launch(pass.n * elements_, Drop<T>{at(pass.step), b.x[0], b.y, false});
+    policy.launch(pass.n * elements_, Drop<T>{dropout_, pass.numbers, b.x[0], b.y, false});
   }
   void backward(P& policy, const Pass& pass, const Buffers<T>& b) override {
-    if (b.dx[0] != nullptr) policy.launch(pass.n * elements_, Drop<T>{at(pass.step), b.dy, b.dx[0], b.add[0]});
+    if (b.dx[0] != nullptr) {
+      policy.launch(pass.n * elements_, Drop<T>{dropout_, pass.numbers, b.dy, b.dx[0], b.add[0]});
+    }
   }
 
  private:
-  kernels::Dropout at(int64_t step) const {
-    kernels::Dropout dropout = dropout_;
-    dropout.step = static_cast<uint64_t>(step);
-    return dropout;
-  }
-
   int64_t elements_;
   kernels::Dropout dropout_;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// Pools. The forward pass of training keeps where each window's largest value stood, so that the backward pass gathers
-// without searching.
+// Pools. The forward pass of training keeps where in each window the largest value stood, in one byte, so that the
+// backward pass gathers without searching.
 #include "base/hd.h"
 #include "cuda/divisor.h"
 #include "cuda/memory.h"
@@ -39,49 +39,75 @@ inline kernels::Pool pool_of(const Node& node, const Shape& in) {
           a.kernel_w, a.stride_h, a.stride_w,    a.pad_top,     a.pad_left};
 }
 
-// One output each. where: [n, out_height, out_width, channels] of y * width + x, or nullptr.
-template <class T>
+// N neighbouring channels, loaded and stored at once.
+template <class T, int N>
+struct alignas(sizeof(T) * N) Pack {
+  T v[N];
+};
+
+// N channels of one output each. where: [n, out_height, out_width, channels] of the place within the window, row by
+// row, the first of equals; or nullptr. W holds as many places as a window has.
+template <class T, class W, int N>
 struct MaxForward {
-  kernels::MaxPool<float> max;
+  kernels::Pool pool;
   Places places;
-  int64_t channels;
-  const T* x;
-  T* y;
-  int32_t* where;
+  int64_t packs;  // of a pixel
+  const Pack<T, N>* x;
+  Pack<T, N>* y;
+  Pack<W, N>* where;
 
   LEPTON_HD void operator()(int64_t i) const {
-    const kernels::Pool& p = max.pool;
     const Place at = places(i);
-    const T* plane = x + at.sample * p.height * p.width * channels + at.channel;
-    const int64_t best = max.where(plane, channels, at.y, at.x);
-    y[i] = plane[best * channels];
-    if (where != nullptr) where[i] = static_cast<int32_t>(best);
+    const kernels::Pool::Range rows = pool.rows(at.y), columns = pool.columns(at.x);
+    const int64_t top = at.y * pool.stride_h - pool.pad_top, left = at.x * pool.stride_w - pool.pad_left;
+    const Pack<T, N>* plane = x + at.sample * pool.height * pool.width * packs + at.channel;
+    Pack<T, N> best = plane[(rows.begin * pool.width + columns.begin) * packs];
+    Pack<W, N> place;
+    for (W& first : place.v) first = static_cast<W>((rows.begin - top) * pool.kernel_w + columns.begin - left);
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      for (int64_t column = columns.begin; column < columns.end; ++column) {
+        const Pack<T, N> here = plane[(row * pool.width + column) * packs];
+        for (int lane = 0; lane < N; ++lane) {
+          if (!(static_cast<float>(here.v[lane]) > static_cast<float>(best.v[lane]))) continue;
+          best.v[lane] = here.v[lane];
+          place.v[lane] = static_cast<W>((row - top) * pool.kernel_w + column - left);
+        }
+      }
+    }
+    y[i] = best;
+    if (where != nullptr) where[i] = place;
   }
 };
 
-// One input each.
-template <class T>
+// N channels of one input each: asks the windows that hold it.
+template <class T, class W, int N>
 struct MaxBack {
   kernels::Pool pool;
   Places places;
-  int64_t channels;
-  const int32_t* where;
-  const T* dy;
-  T* dx;
+  int64_t packs;
+  const Pack<W, N>* where;
+  const Pack<T, N>* dy;
+  Pack<T, N>* dx;
   bool add;
 
   LEPTON_HD void operator()(int64_t i) const {
     const Place at = places(i);
-    const int64_t plane = at.sample * pool.out_height * pool.out_width * channels + at.channel;
+    const int64_t plane = at.sample * pool.out_height * pool.out_width * packs + at.channel;
     const kernels::Pool::Range rows = pool.windows_of_row(at.y), columns = pool.windows_of_column(at.x);
-    float total = 0;
+    float total[N] = {};
     for (int64_t oy = rows.begin; oy < rows.end; ++oy) {
       for (int64_t ox = columns.begin; ox < columns.end; ++ox) {
-        const int64_t out = plane + (oy * pool.out_width + ox) * channels;
-        if (where[out] == at.y * pool.width + at.x) total += static_cast<float>(dy[out]);
+        const int64_t out = plane + (oy * pool.out_width + ox) * packs;
+        const int64_t row = at.y - oy * pool.stride_h + pool.pad_top;
+        const auto here = static_cast<W>(row * pool.kernel_w + at.x - ox * pool.stride_w + pool.pad_left);
+        const Pack<W, N> place = where[out];
+        const Pack<T, N> d = dy[out];
+        for (int lane = 0; lane < N; ++lane) total[lane] += place.v[lane] == here ? static_cast<float>(d.v[lane]) : 0;
       }
     }
-    put(dx[i], add, total);
+    Pack<T, N> sum = add ? dx[i] : Pack<T, N>{};
+    for (int lane = 0; lane < N; ++lane) put(sum.v[lane], add, total[lane]);
+    dx[i] = sum;
   }
 };
 
@@ -122,22 +148,39 @@ class MaxPoolOp : public Op<P, T> {
  public:
   MaxPoolOp(P& policy, const Node& node, const Shape& in, int64_t batch, bool training)
       : pool_(pool_of(node, in)), channels_(in[2]), in_(in.elements()), out_(node.shape.elements()) {
-    if (training) where_ = memory_of<int32_t>(policy, batch * out_);
+    if (training) where_ = Memory<P>(policy, batch * out_ * (small() ? 1 : static_cast<int64_t>(sizeof(int32_t))));
   }
-  int64_t kept_bytes() const override { return where_.bytes(); }
   void forward(P& policy, const Pass& pass, const Buffers<T>& b) override {
-    int32_t* where = pass.training ? where_.template as<int32_t>() : nullptr;
-    policy.launch(pass.n * out_, MaxForward<T>{{pool_}, outputs(), channels_, b.x[0], b.y, where});
+    with([&]<class W, int N>() {
+      const int64_t packs = channels_ / N;
+      auto* where = pass.training ? where_.template as<Pack<W, N>>() : nullptr;
+      policy.launch(pass.n * out_ / N, MaxForward<T, W, N>{pool_, Places(pool_.out_height, pool_.out_width, packs),
+                                                           packs, reinterpret_cast<const Pack<T, N>*>(b.x[0]),
+                                                           reinterpret_cast<Pack<T, N>*>(b.y), where});
+    });
   }
   void backward(P& policy, const Pass& pass, const Buffers<T>& b) override {
     if (b.dx[0] == nullptr) return;
-    const auto* where = where_.template as<int32_t>();
-    policy.launch(pass.n * in_, MaxBack<T>{pool_, inputs(), channels_, where, b.dy, b.dx[0], b.add[0]});
+    with([&]<class W, int N>() {
+      const int64_t packs = channels_ / N;
+      policy.launch(pass.n * in_ / N,
+                    MaxBack<T, W, N>{pool_, Places(pool_.height, pool_.width, packs), packs,
+                                     where_.template as<Pack<W, N>>(), reinterpret_cast<const Pack<T, N>*>(b.dy),
+                                     reinterpret_cast<Pack<T, N>*>(b.dx[0]), b.add[0]});
+    });
   }
 
  private:
-  Places inputs() const { return {pool_.height, pool_.width, channels_}; }
-  Places outputs() const { return {pool_.out_height, pool_.out_width, channels_}; }
+  static constexpr int kLanes = 16 / static_cast<int>(sizeof(T));  // 16 bytes
+  bool small() const { return pool_.kernel_h * pool_.kernel_w <= 256; }
+
+  // f.operator()<W, N>() with what holds a place, and how many channels are taken at once.
+  template <class F>
+  void with(F f) const {
+    const bool even = channels_ % kLanes == 0;
+    if (small()) return even ? f.template operator()<uint8_t, kLanes>() : f.template operator()<uint8_t, 1>();
+    return even ? f.template operator()<int32_t, kLanes>() : f.template operator()<int32_t, 1>();
+  }
 
   kernels::Pool pool_;
   int64_t channels_, in_, out_;

@@ -2,10 +2,8 @@
 // and the loss scale.
 #include <map>
 
-#include "cuda/cuda_engine.h"
-#include "cuda/lacking.h"
-#include "engine/engine_testing.h"
-#include "engine/layer_cases.h"
+#include "cuda/loss_scale.h"
+#include "engine/layer_row.h"
 #include "net/parameters.h"
 
 namespace lepton {
@@ -35,52 +33,23 @@ struct Bound {
 const std::map<Precision, Bound> kBounds = {
     {Precision::tf32, {0.002, 0.01, 0.1}}, {Precision::bf16, {0.02, 0.1, 0.5}}, {Precision::fp16, {0.003, 0.02, 0.25}}};
 
-EngineOptions options_of(const LayerCase& row, Precision precision) {
-  EngineOptions options;
-  options.batch = row.room;
-  options.threads = 1;
-  options.seed = 7;
-  options.training = true;
-  options.precision = precision;
-  options.optimizer.momentum = 0;
-  options.optimizer.nesterov = false;
-  set_normalization(row.input, options);
-  return options;
-}
-
-StepResult step_of(const LayerCase& row, const Graph& graph, const TestSamples& samples, Engine& engine) {
-  const std::vector<float> zeros(parameters_of(graph).size(), 0.0F);
-  StepSettings settings;
-  settings.step = 3;
-  settings.rates = zeros;
-  settings.decays = zeros;
-  settings.label_smoothing = row.smoothing;
-  settings.sum_loss = row.sum_loss;
-  return engine.train_step(samples.batch(), settings);
-}
-
 using PrecisionCase = std::pair<Precision, LayerCase>;
 class PrecisionTest : public testing::TestWithParam<PrecisionCase> {};
 
 TEST_P(PrecisionTest, EveryLayerIsWithinRounding) {
-  const auto& [precision, row] = GetParam();
+  const auto& [precision, layers] = GetParam();
   const Bound bound = kBounds.at(precision);
-  const Graph graph = build_graph(row.net, row.input, kCaseClasses);
-  TestSamples samples(row.input, row.batch, kCaseClasses);
-  if (row.augmented) samples.augment(row.input);
-  if (row.weighted) samples.weigh();
-  const auto engine = compile_tested(graph, "cuda_host", options_of(row, precision));
-  const auto reference = compile(graph, "reference", options_of(row, Precision::fp32));
-  engine->load(test_parameters(graph));
-  reference->load(test_parameters(graph));
-  for (NodeId id = 0; id <= graph.output(); ++id) {
-    const Node& node = graph.nodes[static_cast<size_t>(id)];
-    std::vector<float> values(static_cast<size_t>(samples.batch().n * node.shape.elements())), expected(values.size());
-    engine->infer(samples.batch(), id, values);
-    reference->infer(samples.batch(), id, expected);
-    EXPECT_LE(apart(values, expected), bound.answers) << node.name;
+  Row row(layers);
+  const auto reference = compile(row.graph, "reference", row.options);
+  row.options.precision = precision;
+  const auto engine = compile_tested(row.graph, "cuda_host", row.options);
+  engine->load(row.parameters);
+  reference->load(row.parameters);
+  for (NodeId id = 0; id <= row.graph.output(); ++id) {
+    EXPECT_LE(apart(row.infer(*engine, id), row.infer(*reference, id)), bound.answers)
+        << row.graph.nodes[static_cast<size_t>(id)].name;
   }
-  const StepResult result = step_of(row, graph, samples, *engine), right = step_of(row, graph, samples, *reference);
+  const StepResult result = row.step(*engine), right = row.step(*reference);
   EXPECT_TRUE(result.finite);
   EXPECT_NEAR(result.loss, right.loss, bound.answers * std::max(1.0, right.loss));
   const ParameterSet saved = engine->save(), expected = reference->save();
@@ -91,7 +60,7 @@ TEST_P(PrecisionTest, EveryLayerIsWithinRounding) {
   for (const NamedTensor& tensor : expected.tensors) {
     if (!tensor.name.ends_with(".momentum")) continue;
     EXPECT_LE(apart(saved.at(tensor.name).values, tensor.values, largest / 10),
-              makes_choices(row) ? bound.gradients_of_choices : bound.gradients)
+              makes_choices(layers) ? bound.gradients_of_choices : bound.gradients)
         << tensor.name;
   }
 }
@@ -99,9 +68,7 @@ TEST_P(PrecisionTest, EveryLayerIsWithinRounding) {
 std::vector<PrecisionCase> precision_cases() {
   std::vector<PrecisionCase> all;
   for (const Precision precision : {Precision::tf32, Precision::bf16, Precision::fp16}) {
-    for (const LayerCase& row : kLayerCases) {
-      if (!cuda::lacking(row)) all.emplace_back(precision, row);
-    }
+    for (const LayerCase& row : kLayerCases) all.emplace_back(precision, row);
   }
   return all;
 }
@@ -113,30 +80,21 @@ INSTANTIATE_TEST_SUITE_P(Rows, PrecisionTest, testing::ValuesIn(precision_cases(
 });
 
 // Images whose class is the place of a bright square.
-struct Squares {
-  explicit Squares(int64_t n, uint64_t seed) {
-    batch.n = n;
-    for (int64_t i = 0; i < n; ++i) {
-      const auto label =
-          static_cast<int32_t>(below(random4(seed, Stream::sample, 1, static_cast<uint64_t>(i)).v[0], 4));
-      labels.push_back(label);
-      for (int64_t p = 0; p < 64; ++p) {
-        const uint32_t noise = random4(seed, Stream::sample, 2, static_cast<uint64_t>(64 * i + p)).v[0] >> 25;
-        const int64_t y = p / 8, x = p % 8;
-        const bool bright = y / 4 == label / 2 && x / 4 == label % 2;
-        images.push_back(static_cast<uint8_t>(50 + noise + (bright ? 60 : 0)));
-      }
+MadeUpBatch squares(int64_t n, uint64_t seed) {
+  MadeUpBatch batch;
+  batch.n = n;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto label = static_cast<int32_t>(below(random4(seed, Stream::sample, 1, static_cast<uint64_t>(i)).v[0], 4));
+    batch.labels.push_back(label);
+    for (int64_t p = 0; p < 64; ++p) {
+      const uint32_t noise = random4(seed, Stream::sample, 2, static_cast<uint64_t>(64 * i + p)).v[0] >> 25;
+      const int64_t y = p / 8, x = p % 8;
+      const bool bright = y / 4 == label / 2 && x / 4 == label % 2;
+      batch.images.push_back(static_cast<uint8_t>(50 + noise + (bright ? 60 : 0)));
     }
-    batch.images = images;
-    batch.labels = labels;
   }
-  Squares(const Squares&) = delete;
-  Squares& operator=(const Squares&) = delete;
-
-  std::vector<uint8_t> images;
-  std::vector<int32_t> labels;
-  Batch batch;
-};
+  return batch;
+}
 
 class PrecisionRun {
  public:
@@ -153,26 +111,21 @@ class PrecisionRun {
   }
 
   StepResult step(int64_t number, float rate, bool sum_loss = false) {
-    const Squares squares(32, static_cast<uint64_t>(number));
-    const std::vector<float> rates(parameters_of(graph).size(), rate), decays(rates.size(), 0.0F);
-    StepSettings settings;
-    settings.step = number;
-    settings.rates = rates;
-    settings.decays = decays;
-    settings.sum_loss = sum_loss;
-    return engine->train_step(squares.batch, settings);
+    TestSteps steps(graph, rate, 0);
+    steps.sum_loss = sum_loss;
+    return steps(*engine, squares(32, static_cast<uint64_t>(number)).view(), number);
   }
 
   // Share of 64 new images classified rightly.
   double accuracy() {
     double right = 0;
     for (const uint64_t seed : {1001, 1002}) {
-      const Squares squares(32, seed);
+      const MadeUpBatch images = squares(32, seed);
       std::vector<float> logits(32 * 4);
-      engine->infer(squares.batch, graph.output(), logits);
+      engine->infer(images.view(), graph.output(), logits);
       for (size_t i = 0; i < 32; ++i) {
         const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(4 * i);
-        right += std::max_element(begin, begin + 4) - begin == squares.labels[i] ? 1 : 0;
+        right += std::max_element(begin, begin + 4) - begin == images.labels[i] ? 1 : 0;
       }
     }
     return right / 64;

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "cuda/conv_plan.h"
+#include "cuda/conv_choice.h"
 #include "cuda/fusion.h"
 #include "cuda/op.h"
 #include "cuda/parameters.h"
@@ -73,7 +73,8 @@ class ProductOp : public Op<P, T> {
   static Part part_of(ConvShape shape, Fusion::Extent extent, const EngineOptions& options) {
     if (extent.height > 0) shape.out_height = extent.height, shape.out_width = extent.width;
     const bool tf32 = options.precision == Precision::tf32;
-    return {choose_conv_plan<P, T>(shape, options.batch, tf32), shape.out_pixels() * shape.filters};
+    return {choose_conv_plan<P, T>(shape, options.batch, tf32, options.window_bytes),
+            shape.out_pixels() * shape.filters};
   }
 
   Part whole_, cropped_;  // of the map

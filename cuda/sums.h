@@ -86,31 +86,48 @@ const V* column_sums(P& policy, int64_t rows, int64_t columns, const Term& term,
   return total;
 }
 
-// term(i) for i < count as rows of `columns` terms; what is past the end counts nothing.
+// parts[i] = term(i) + term(i + parts) + ... below count.
 template <class Term>
-struct Folded {
-  int64_t count, columns;
+struct StridedSum {
+  int64_t count, parts;
   Term term;
-
-  LEPTON_HD double operator()(int64_t row, int64_t column) const {
-    const int64_t i = row * columns + column;
-    return i < count ? term(i) : 0;
+  double* sums;
+  LEPTON_HD void operator()(int64_t i) const {
+    double sum = 0;
+    for (int64_t k = i; k < count; k += parts) sum += term(k);
+    sums[i] = sum;
   }
 };
 
-// How a whole buffer is folded, so that its sum is many columns' work.
-inline int64_t fold_columns(int64_t count) { return std::clamp<int64_t>(count, 1, 1024); }
-inline int64_t fold_rows(int64_t count) { return (count + fold_columns(count) - 1) / fold_columns(count); }
+struct Load {
+  const double* from;
+  LEPTON_HD double operator()(int64_t i) const { return from[i]; }
+};
+
+// Sums of so many terms: no element of a launch adds up many, unless there are very many.
+constexpr int64_t kTermsAtOnce = 64, kMostParts = 65536;
+inline int64_t parts_of(int64_t count) {
+  return std::clamp<int64_t>((count + kTermsAtOnce - 1) / kTermsAtOnce, 1, kMostParts);
+}
 
 // Doubles of room that whole_sum needs for `count` terms or fewer.
-inline int64_t whole_sum_room(int64_t count) { return sums_room(fold_rows(count), fold_columns(count)); }
+inline int64_t whole_sum_room(int64_t count) {
+  int64_t room = 0;
+  for (int64_t parts = parts_of(count); parts > 1; parts = parts_of(parts)) room += parts;
+  return room;
+}
 
 // *result = sum of term(i) over [0, count).
 template <class P, class Term>
 void whole_sum(P& policy, int64_t count, const Term& term, double* room, double* result) {
-  const int64_t columns = fold_columns(count);
-  const double* sums = column_sums(policy, fold_rows(count), columns, Folded<Term>{count, columns, term}, room);
-  policy.launch(1, Total<double>{columns, 1, sums, result});
+  int64_t parts = parts_of(count);
+  policy.launch(parts, StridedSum<Term>{count, parts, term, parts > 1 ? room : result});
+  while (parts > 1) {
+    const int64_t next = parts_of(parts);
+    policy.launch(next, StridedSum<Load>{parts, next, {room}, next > 1 ? room + parts : result});
+    room += parts;
+    parts = next;
+  }
 }
 
 struct Square {

@@ -1,7 +1,14 @@
 // The engine tests of lib/engine on the CUDA engine with its host policy, and on a GPU where there is one.
-#include "cuda/cuda_engine.h"
-#include "cuda/host_policy.h"
+#include "cuda/host_engines.h"
 #include "engine/engine_testing.h"
+
+namespace lepton::cuda {
+
+template std::unique_ptr<Engine> engine_of<HostPolicy, float>(HostPolicyPtr, const Graph&, const EngineOptions&);
+template std::unique_ptr<Engine> engine_of<HostPolicy, Bf16>(HostPolicyPtr, const Graph&, const EngineOptions&);
+template std::unique_ptr<Engine> engine_of<HostPolicy, Half>(HostPolicyPtr, const Graph&, const EngineOptions&);
+
+}  // namespace lepton::cuda
 
 namespace lepton {
 

@@ -14,6 +14,7 @@ namespace lepton::cuda {
 inline bool backward_reads_input(LayerKind kind) {
   switch (kind) {
     case LayerKind::conv:
+    case LayerKind::dwconv:
     case LayerKind::dense:
     case LayerKind::batchnorm:
     case LayerKind::relu:
@@ -66,7 +67,6 @@ class Values {
   bool wanted(NodeId id) const { return wanted_[static_cast<size_t>(id)]; }
   T* value(NodeId id) const { return at(values_, id); }
   T* gradient(NodeId id) const { return at(gradients_, id); }
-  int64_t bytes() const { return arena_.bytes(); }
 
  private:
   T* at(const std::vector<PlannedBuffer>& buffers, NodeId id) const {

@@ -16,7 +16,9 @@ namespace lepton {
 namespace {
 
 // Stored answers must come back to this part of the largest logit; other engines and instruction sets round otherwise.
-constexpr double kSelftestTolerance = 1e-3;
+double selftest_tolerance(Precision precision) {
+  return precision == Precision::fp32 ? 1e-3 : precision == Precision::bf16 ? 0.1 : 0.02;
+}
 
 bool trained_mirrored(const Model& model) {
   const nlohmann::json provenance = nlohmann::json::parse(model.provenance, nullptr, false);
@@ -191,10 +193,12 @@ std::vector<Part> open_parts(const EvalCommand& command, std::deque<Dataset>& da
 
 std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonOptions& common,
                                        const Predictor& predictor, const std::string& name) {
-  std::unique_ptr<Engine> engine = predictor.compile_for(command.batch, common.device, common.threads);
+  const Precision precision = *parse_precision(command.precision);
+  std::unique_ptr<Engine> engine =
+      predictor.compile_for(command.batch, {common.device, common.threads, precision, common.memory_limit});
   detail(why_not_a_gpu(common.device) + engine->describe());
   if (const std::string warning = gpu_warning(common.device); !warning.empty()) warn(warning);
-  if (const double error = selftest_error(predictor, *engine); !(error < kSelftestTolerance)) {
+  if (const double error = selftest_error(predictor, *engine); !(error < selftest_tolerance(precision))) {
     fail(Exit::integrity,
          "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "
          "damaged, or this device computes wrongly",

@@ -76,6 +76,7 @@ void add_eval_options(CommandLine& line, EvalCommand& c) {
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{65'536}))
       ->group(kHow);
+  add_precision_option(line, c.precision, kHow);
 }
 
 }  // namespace lepton

@@ -12,6 +12,7 @@ struct EvalCommand {
   std::string predictions, truth, compare;
   std::string threshold, threshold_for, positive;  // how scores become labels
   std::string curves, plot, plot_log;
+  std::string precision = "fp32";
   bool json = false, per_class = false, confusion = false, tta = false, calibrate = false, write = false,
        regression = false, importance = false;
   int64_t top = 5, worst = 0, batch = 128;

@@ -45,6 +45,7 @@ void add_infer_options(CommandLine& line, InferCommand& c) {
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{65'536}))
       ->group(kSpeed);
+  add_precision_option(line, c.precision, kSpeed);
   app.add_option("--max-latency", c.max_latency, "longest wait of an answer for others (20)")
       ->type_name("MS")
       ->check(CLI::Range(0.0, 1e6))

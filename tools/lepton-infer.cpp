@@ -61,13 +61,17 @@ int usable_threads() {
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
+Computing computing(const InferCommand& command, const CommonOptions& common) {
+  return {common.device, common.threads, *parse_precision(command.precision), common.memory_limit};
+}
+
 class Inference {
  public:
   Inference(const InferCommand& command, const CommonOptions& common, const Predictor& predictor)
       : command_(command), common_(common), predictor_(predictor) {
     const NodeId node =
         command.embed.empty() ? predictor.graph.output() : embedding_node(predictor.graph, command.embed);
-    answerer_.emplace(predictor, node, command.batch, common.device, common.threads);
+    answerer_.emplace(predictor, node, command.batch, computing(command, common));
     output_.emplace(command, predictor, node, answerer_->width());
     stream_.max_latency = command.max_latency / 1000;
     stream_.records.id = command.id;
@@ -135,7 +139,7 @@ class Inference {
 };
 
 void print_bench(const InferCommand& command, const CommonOptions& common, const Predictor& predictor) {
-  const BenchResult r = bench(predictor, command.inputs, command.batch, common.device, common.threads, command.bench);
+  const BenchResult r = bench(predictor, command.inputs, command.batch, computing(command, common), command.bench);
   if (command.json) {
     print(fmt::format(
         "{{\"p50_ms\":{:.4f},\"p90_ms\":{:.4f},\"p99_ms\":{:.4f},\"batch\":{},\"samples_per_second\":{:.1f}}}\n",

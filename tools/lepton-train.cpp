@@ -128,6 +128,7 @@ void print_profile(const TrainOptions& options, const CommonOptions& common, con
       build_graph(options.net, data.sample_shape(), static_cast<int64_t>(data.meta().classes.size()), tokens_of(data));
   EngineOptions o;
   o.threads = common.threads;
+  o.memory_limit = common.memory_limit;
   o.training = true;
   o.optimizer = options.optimizer;
   if (!data.meta().target_mean.empty()) o.loss = LossKind::mse;
@@ -220,6 +221,7 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   setup.options = options;
   setup.device = common.device;
   setup.threads = common.threads;
+  setup.memory_limit = common.memory_limit;
   setup.checkpoint = checkpoint;
   if (!checkpoint.empty()) const AtomicFile probe(checkpoint);
   setup.checkpoint_seconds = command.checkpoint_every;

@@ -48,6 +48,17 @@ TEST(Text, Numbers) {
   EXPECT_EQ(parse_double("0.5"), 0.5);
 }
 
+TEST(Text, Bytes) {
+  EXPECT_EQ(parse_bytes("4096"), 4096);
+  EXPECT_EQ(parse_bytes("2k"), 2048);
+  EXPECT_EQ(parse_bytes("512M"), int64_t{512} << 20);
+  EXPECT_EQ(parse_bytes("1.5G"), int64_t{1536} << 20);
+  EXPECT_EQ(parse_bytes("1T"), int64_t{1} << 40);
+  for (const char* bad : {"", "M", "12x", "1KB", "-1", "nan", "1e30", "8000000T", " 1"}) {
+    EXPECT_FALSE(parse_bytes(bad)) << bad;
+  }
+}
+
 TEST(Text, Splitting) {
   EXPECT_EQ(split("a,,b", ','), (std::vector<std::string>{"a", "", "b"}));
   EXPECT_EQ(words("  a \t b\n"), (std::vector<std::string>{"a", "b"}));

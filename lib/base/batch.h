@@ -22,10 +22,11 @@ struct Augment {
   uint64_t key = 0;
 };
 
-// n samples. Exactly one of images, rows and tokens is non-empty, laid out [n, sample shape].
+// n samples. Exactly one of images, kept, rows and tokens is non-empty.
 struct Batch {
   int64_t n = 0;
   std::span<const uint8_t> images;   // [n,H,W,C]
+  std::span<const int32_t> kept;     // [n] which of the images that the engine keeps (Engine::keep)
   std::span<const float> rows;       // [n,D] or [n,T,F]
   std::span<const int32_t> tokens;   // [n,L], 0 = padding, which stands at the end
   std::span<const int32_t> labels;   // [n], -1 = unlabelled (no loss); empty when only inferring

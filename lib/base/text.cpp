@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <cmath>
 #include <numeric>
 
 namespace lepton {
@@ -68,6 +70,21 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::optional<int64_t> parse_int(std::string_view text) { return parse_whole<int64_t>(text); }
 std::optional<double> parse_double(std::string_view text) { return parse_whole<double>(text); }
+
+std::optional<int64_t> parse_bytes(std::string_view text) {
+  constexpr std::string_view kSuffixes = "KMGT";
+  double unit = 1;
+  if (!text.empty()) {
+    const size_t suffix = kSuffixes.find(static_cast<char>(std::toupper(static_cast<unsigned char>(text.back()))));
+    if (suffix != kSuffixes.npos) {
+      unit = std::pow(1024.0, static_cast<double>(suffix + 1));
+      text.remove_suffix(1);
+    }
+  }
+  const std::optional<double> number = parse_double(text);
+  if (!number || !(*number >= 0) || *number * unit >= 0x1p62) return std::nullopt;
+  return static_cast<int64_t>(*number * unit);
+}
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   std::string best;

@@ -15,6 +15,8 @@ std::string trim(std::string_view text);
 // Whole text as a number, or nothing: no sign of rubbish behind it is accepted.
 std::optional<int64_t> parse_int(std::string_view text);
 std::optional<double> parse_double(std::string_view text);
+// A number of bytes, with a suffix K, M, G or T (powers of 1024) or without: "512M", "1.5g", "4096".
+std::optional<int64_t> parse_bytes(std::string_view text);
 
 // The candidate with the smallest edit distance to `word`, or "" if none is within a third of its length.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);

@@ -79,6 +79,16 @@ void CommandLine::add_common() {
       ->group(kCommon);
   if (text_.device) {
     app_->add_option("--device", common_.device, "auto, cpu, cuda or cuda:N (auto)")->type_name("NAME")->group(kCommon);
+    app_->add_option_function<std::string>(
+            "--memory-limit",
+            [this](const std::string& text) {
+              const std::optional<int64_t> bytes = parse_bytes(text);
+              if (!bytes || *bytes < 1) fail(Exit::usage, "--memory-limit {}: expected bytes, as 512M or 4G", text);
+              common_.memory_limit = *bytes;
+            },
+            "most memory of a GPU to use, as 512M or 4G (all)")
+        ->type_name("BYTES")
+        ->group(kCommon);
   }
   if (text_.lock) {
     app_->add_option("--lock", common_.lock, "run only if no other run holds FILE (else exit 75)")
@@ -98,6 +108,14 @@ void CommandLine::add_common() {
       ->type_name("FILE")
       ->group(kCommon);
   app_->add_flag("--print-config", print_config_, "print all options as such a file")->group(kCommon);
+}
+
+void add_precision_option(CommandLine& line, std::string& precision, const std::string& group) {
+  line.app()
+      .add_option("--precision", precision, "fp32; with a GPU also tf32, bf16 or fp16 (fp32)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16", "fp16"}))
+      ->group(group);
 }
 
 bool CommandLine::given(const std::string& long_name) const {

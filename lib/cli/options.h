@@ -18,7 +18,8 @@ struct CommonOptions {
   uint64_t seed = 0;
   int threads = 0;  // 0 = all the process may use
   std::string device = "auto";
-  std::string lock;  // --lock FILE, --lock-wait SECONDS
+  int64_t memory_limit = 0;  // bytes on a GPU; 0 = all there are
+  std::string lock;          // --lock FILE, --lock-wait SECONDS
   double lock_wait = 0;
   std::string depfile;
 };
@@ -61,5 +62,8 @@ class CommandLine {
   bool quiet_ = false, verbose_ = false, version_ = false, print_config_ = false;
   std::string help_, config_;
 };
+
+// --precision of tools that answer.
+void add_precision_option(CommandLine& line, std::string& precision, const std::string& group);
 
 }  // namespace lepton

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "engine/made_up_batch.h"
 #include "net/parameters.h"
 
 namespace lepton {
@@ -15,42 +16,54 @@ constexpr int64_t kSamples = 16;
 
 float noise(uint64_t stream, uint64_t index) { return 2 * uniform(random4(1, Stream::sample, stream, index).v[0]) - 1; }
 
-// Images where the shape has rank 3, rows else, in the range that the normalisation expects.
-struct Samples {
-  Samples(const Graph& graph, const EngineOptions& options) {
-    n = std::min(kSamples, options.batch);
-    const int64_t channels = graph.input[graph.input.rank() - 1];
-    for (int64_t i = 0; i < n * graph.input.elements(); ++i) {
-      const auto c = static_cast<size_t>(i % channels);
-      const float mean = options.mean.empty() ? 0 : options.mean[c], std = options.std.empty() ? 1 : options.std[c];
-      const float v = mean + 2 * std * noise(0, static_cast<uint64_t>(i));
-      if (graph.input.rank() == 3) {
-        images.push_back(static_cast<uint8_t>(std::clamp(v, 0.0F, 255.0F)));
-      } else {
-        rows.push_back(v);
-      }
-    }
-    for (int64_t i = 0; i < n; ++i) {
-      labels.push_back(static_cast<int32_t>(i % graph.classes));
-      augment.push_back({.dy = static_cast<int16_t>(i % 3 - 1), .dx = 1, .flip = i % 2 == 1});
-    }
-  }
-  Batch batch() const {
-    Batch batch;
-    batch.n = n;
-    batch.images = images;
-    batch.rows = rows;
-    batch.labels = labels;
-    if (!images.empty()) batch.augment = augment;
-    return batch;
-  }
+float normal_range(const EngineOptions& options, int64_t i, int64_t channels) {
+  const auto c = static_cast<size_t>(i % channels);
+  const float mean = options.mean.empty() ? 0 : options.mean[c], std = options.std.empty() ? 1 : options.std[c];
+  return mean + 2 * std * noise(0, static_cast<uint64_t>(i));
+}
 
-  int64_t n = 0;
-  std::vector<uint8_t> images;
-  std::vector<float> rows;
-  std::vector<int32_t> labels;
-  std::vector<Augment> augment;
-};
+// A text's token, each text a little shorter than the one before.
+int32_t text_token(const Graph& graph, int64_t i) {
+  const int64_t length = graph.input[0], sample = i / length, place = i % length;
+  if (place >= length - sample * length / kSamples || graph.tokens < 2) return 0;
+  return static_cast<int32_t>(1 + (7 * sample + 3 * place) % (graph.tokens - 1));
+}
+
+Augment augment_of(const Shape& sample, int64_t i) {
+  const auto odd = static_cast<int16_t>(i % 2), shift = static_cast<int16_t>(i % 3 - 1);
+  if (sample.rank() == 3) return {.dy = shift, .dx = 1, .flip = odd == 1};
+  Augment a{.cut_x = 0, .cut_w = odd, .noise = 0.1F, .key = static_cast<uint64_t>(i)};
+  if (sample.rank() == 2) a.dy = shift;
+  return a;
+}
+
+// Texts where the graph reads tokens, images where the shape has rank 3, rows else, in the range that the normalisation
+// expects.
+MadeUpBatch made_up(const Graph& graph, const EngineOptions& options) {
+  MadeUpBatch batch;
+  batch.n = std::min(kSamples, options.batch);
+  const int64_t channels = graph.input[graph.input.rank() - 1];
+  const bool image = graph.input.rank() == 3;
+  for (int64_t i = 0; i < batch.n * graph.input.elements(); ++i) {
+    if (graph.tokens > 0) {
+      batch.tokens.push_back(text_token(graph, i));
+    } else if (image) {
+      batch.images.push_back(static_cast<uint8_t>(std::clamp(normal_range(options, i, channels), 0.0F, 255.0F)));
+    } else {
+      batch.rows.push_back(normal_range(options, i, channels));
+    }
+  }
+  for (int64_t i = 0; i < batch.n; ++i) {
+    if (options.loss == LossKind::cross_entropy) batch.labels.push_back(static_cast<int32_t>(i % graph.classes));
+    if (graph.tokens == 0) batch.augment.push_back(augment_of(graph.input, i));
+  }
+  if (options.loss == LossKind::mse) {
+    for (int64_t i = 0; i < batch.n * graph.classes; ++i) {
+      batch.targets.push_back(noise(2, static_cast<uint64_t>(i)));
+    }
+  }
+  return batch;
+}
 
 // Initial values moved a little, so that no 0 or 1 hides a mistake.
 ParameterSet moved_parameters(const Graph& graph) {
@@ -126,13 +139,14 @@ void compare_steps(const Graph& graph, const Batch& batch, Engine& engine, Engin
 }  // namespace
 
 Distances distances(const Graph& graph, const EngineOptions& options, Engine& engine, Engine& expected) {
-  const Samples samples(graph, options);
+  const MadeUpBatch samples = made_up(graph, options);
+  const Batch batch = samples.view();
   const ParameterSet parameters = moved_parameters(graph);
   engine.load(parameters);
   expected.load(parameters);
   Distances found;
-  found.answers = answers_apart(graph, samples.batch(), engine, expected);
-  if (options.training) compare_steps(graph, samples.batch(), engine, expected, found);
+  found.answers = answers_apart(graph, batch, engine, expected);
+  if (options.training) compare_steps(graph, batch, engine, expected, found);
   return found;
 }
 

@@ -49,14 +49,16 @@ struct Judgement {
   std::string warning;
 };
 
-Judgement judged(const char* net, const Shape& input, Fault fault, bool training, OptimizerKind optimizer) {
-  const Graph graph = build_graph(net, input, 5);
+Judgement judged(const char* net, const Shape& input, Fault fault, bool training, OptimizerKind optimizer,
+                 int64_t tokens = 0, LossKind loss = LossKind::cross_entropy) {
+  const Graph graph = build_graph(net, input, 5, tokens);
   EngineOptions options;
   options.batch = 40;
   options.threads = 1;
   options.training = training;
   options.optimizer.kind = optimizer;
-  set_normalization(input, options);
+  options.loss = loss;
+  if (tokens == 0) set_normalization(input, options);
   AutoDevice device;
   const auto gpu = [&](const Graph& g, const EngineOptions& o) -> std::unique_ptr<Engine> {
     if (fault == Fault::missing) fail(Exit::device, "cuda: out of memory");
@@ -77,6 +79,12 @@ TEST(AutoDevice, TakesAGpuThatAnswersAsTheCpu) {
       EXPECT_TRUE(images.gpu && images.warning.empty()) << images.warning;
       const Judgement rows = judged("dense 16 relu; dense classes", {7}, Fault::none, training, kind);
       EXPECT_TRUE(rows.gpu && rows.warning.empty()) << rows.warning;
+      const Judgement numbers =
+          judged("conv 5 3; dense classes", {9, 4}, Fault::none, training, kind, 0, LossKind::mse);
+      EXPECT_TRUE(numbers.gpu && numbers.warning.empty()) << numbers.warning;
+      const Judgement texts =
+          judged("embed 12; conv 8 3; globalpool avg; dense classes", {9}, Fault::none, training, kind, 30);
+      EXPECT_TRUE(texts.gpu && texts.warning.empty()) << texts.warning;
     }
   }
 }

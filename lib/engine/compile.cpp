@@ -29,18 +29,6 @@ std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, con
   return device == "reference" ? compile_reference(graph, options) : compile_cuda(graph, device, options);
 }
 
-void check_tokens(const Batch& batch, const Graph& graph) {
-  const auto expected = static_cast<size_t>(batch.n * graph.input.elements());
-  if (batch.tokens.size() != expected) {
-    fail(Exit::mismatch, "a batch of {} texts needs {} token numbers, not {}", batch.n, expected, batch.tokens.size());
-  }
-  for (const int32_t token : batch.tokens) {
-    if (token < 0 || token >= graph.tokens) {
-      fail(Exit::mismatch, "token {} in a network of {} tokens", token, graph.tokens);
-    }
-  }
-}
-
 ParameterSet answering_parameters(const ParameterSet& saved) {
   ParameterSet answering;
   for (const NamedTensor& tensor : saved.tensors) {

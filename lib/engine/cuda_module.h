@@ -16,7 +16,7 @@ struct CudaModule {
 };
 
 // Changes with whatever crosses the border.
-constexpr const char* kCudaModuleBuild = "lepton-cuda 2";
+constexpr const char* kCudaModuleBuild = "lepton-cuda 3";
 // The module's one symbol: const CudaModule* lepton_cuda_module().
 constexpr const char* kCudaModuleEntry = "lepton_cuda_module";
 

@@ -21,6 +21,13 @@ std::string processor_name() {
 
 }  // namespace
 
+std::optional<Precision> parse_precision(std::string_view name) {
+  for (size_t i = 0; i < std::size(kPrecisionNames); ++i) {
+    if (name == kPrecisionNames[i]) return static_cast<Precision>(i);
+  }
+  return std::nullopt;
+}
+
 std::vector<DeviceInfo> gpus(std::string* missing) {
   try {
     return cuda_module().devices();

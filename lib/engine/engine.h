@@ -1,7 +1,9 @@
 #pragma once
 // One graph, compiled for one device. Training loop, inference and evaluation know nothing else of a device.
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +20,8 @@ namespace lepton {
 // statistics and losses are always fp32.
 enum class Precision { fp32, tf32, bf16, fp16 };
 inline constexpr const char* kPrecisionNames[] = {"fp32", "tf32", "bf16", "fp16"};
+// By its name; nullopt: no such one.
+std::optional<Precision> parse_precision(std::string_view name);
 enum class OptimizerKind { sgd, adamw, muon };
 enum class LossKind { cross_entropy, mse };  // of Batch::labels, of Batch::targets
 
@@ -44,6 +48,9 @@ struct EngineOptions {
   // One value for each place of the sample's last axis (channel, column, band), in units of the stored values:
   // x' = (x - mean) / std; empty = as is. Tokens have none.
   std::vector<float> mean, std;
+  // Of a device with memory of its own: most bytes to use there, 0 = all there is; and most of them that a
+  // convolution's windows take at a time, which an engine lowers to stay below the limit.
+  int64_t memory_limit = 0, window_bytes = int64_t{512} << 20;
 };
 
 struct StepSettings {
@@ -68,9 +75,18 @@ struct LayerTime {
   double forward_ms = 0, backward_ms = 0;
 };
 
+// Gives samples [first, first + count) as stored.
+using SampleReader = std::function<void(int64_t first, int64_t count, std::span<uint8_t> samples)>;
+
 class Engine {
  public:
   virtual ~Engine() = default;
+  // What train_step will be given after the coming one: an engine with memory of its own takes it in while it computes.
+  // The spans stay as they are until that step, or until announce({}) takes it back.
+  virtual void announce(const Batch&) {}
+  // Asks an engine with memory of its own to keep n images there, for batches that only name them (Batch::kept). False:
+  // it does not.
+  virtual bool keep(int64_t, const SampleReader&) { return false; }
   // Forward, backward, update. Only on engines compiled for training. 1 <= batch.n <= options.batch.
   // A table's rows are updated only in steps whose batch holds their token, in all that an update does: gradient,
   // momentum and moments, decay, running average. So a step's time does not depend on the table's size. Muon takes a
@@ -99,8 +115,13 @@ std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, con
 std::unique_ptr<Engine> compile_reference(const Graph& graph, const EngineOptions& options);
 std::unique_ptr<Engine> compile_cpu(const Graph& graph, const EngineOptions& options, Communicator* communicator);
 
+// What every engine asks of a batch (batch_check.cpp).
 // Throws Error(mismatch) where a batch's tokens are not n rows of graph.input in [0, graph.tokens).
 void check_tokens(const Batch& batch, const Graph& graph);
+// Throws Error(bug) where what `loss` is computed from is missing, Error(mismatch) where a label is no class.
+void check_truth(const Batch& batch, LossKind loss, int64_t classes);
+// Sum of the weights of the labelled samples, or (mse) of the known targets, `classes` a sample.
+double loss_weight(const Batch& batch, LossKind loss, int64_t classes);
 
 // A device that compile() takes, for people.
 struct DeviceInfo {

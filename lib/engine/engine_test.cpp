@@ -20,13 +20,9 @@ class EngineTest : public testing::TestWithParam<std::string> {
     options_.threads = 3;
     options_.seed = 11;
     set_normalization(shape_, options_);
-    set_rates(0.02F, 1e-3F);
   }
 
-  void set_rates(float rate, float decay) {
-    rates_.assign(parameters_of(graph_).size(), rate);
-    decays_.assign(rates_.size(), decay);
-  }
+  void set_rates(float rate, float decay) { steps_ = TestSteps(graph_, rate, decay); }
 
   std::unique_ptr<Engine> made(const std::string& device) const {
     auto engine = compile_or_skip(graph_, device, options_);
@@ -36,11 +32,7 @@ class EngineTest : public testing::TestWithParam<std::string> {
   std::unique_ptr<Engine> made() const { return made(GetParam()); }
 
   StepResult step(Engine& engine, const Batch& batch, int64_t number = 0) const {
-    StepSettings settings;
-    settings.step = number;
-    settings.rates = rates_;
-    settings.decays = decays_;
-    return engine.train_step(batch, settings);
+    return steps_(engine, batch, number);
   }
 
   std::vector<float> logits(Engine& engine, const Batch& batch) const {
@@ -53,7 +45,7 @@ class EngineTest : public testing::TestWithParam<std::string> {
   const Graph graph_ = build_graph(kNet, shape_, kClasses);
   const TestSamples samples_{shape_, kSamples, kClasses};
   EngineOptions options_;
-  std::vector<float> rates_, decays_;
+  TestSteps steps_{graph_, 0.02F, 1e-3F};
 };
 
 // Three steps with decay, clipping and averages, each parameter with its own rate.
@@ -61,9 +53,9 @@ TEST_P(EngineTest, OptimizersDoAsTheReference) {
   for (const OptimizerCase& c : optimizer_cases()) {
     SCOPED_TRACE(c.name);
     options_.optimizer = c.spec;
-    for (size_t i = 0; i < rates_.size(); ++i) {
-      rates_[i] = 0.01F * static_cast<float>(1 + i % 3);
-      decays_[i] = 0.02F * static_cast<float>(i % 4);
+    for (size_t i = 0; i < steps_.rates.size(); ++i) {
+      steps_.rates[i] = 0.01F * static_cast<float>(1 + i % 3);
+      steps_.decays[i] = 0.02F * static_cast<float>(i % 4);
     }
     const auto engine = made(), reference = made("reference");
     if (!engine) return;
@@ -195,8 +187,7 @@ TEST_P(EngineTest, AWeightOfTwoCountsAsTwoSamples) {
   if (!a) return;
   a->load(test_parameters(graph));
   b->load(test_parameters(graph));
-  rates_.resize(parameters_of(graph).size());
-  decays_.resize(rates_.size());
+  steps_ = TestSteps(graph, 0.02F, 1e-3F);
   EXPECT_NEAR(step(*a, twice).loss, step(*b, weighted).loss, 1e-5);
   const ParameterSet x = a->save(), y = b->save();
   for (size_t i = 0; i < x.tensors.size(); ++i) {

@@ -51,7 +51,7 @@ TEST(Activation, SlopesAreDerivatives) {
 TEST(Loss, KnownValues) {
   const double logits[] = {1, 2, 3};
   const double log_total = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0));
-  EXPECT_NEAR(log_sum_exp(logits, 3), log_total, 1e-15);
+  EXPECT_NEAR(log_sum_exp<double>(logits, 3), log_total, 1e-15);
   EXPECT_NEAR((CrossEntropy<double>{3, 0}.loss(logits, 1)), log_total - 2, 1e-15);
   // Half of the target on class 1, a sixth on each.
   EXPECT_NEAR((CrossEntropy<double>{3, 0.5}.loss(logits, 1)), log_total - 0.5 * 2 - 0.5 * 2, 1e-15);
@@ -61,7 +61,7 @@ TEST(Loss, KnownValues) {
 
 TEST(Loss, LargeLogitsDoNotOverflow) {
   const float logits[] = {1e30F, -1e30F, 0};
-  EXPECT_EQ(log_sum_exp(logits, 3), 1e30F);
+  EXPECT_EQ(log_sum_exp<float>(logits, 3), 1e30F);
   EXPECT_EQ((CrossEntropy<float>{3, 0}.loss(logits, 0)), 0);
 }
 

@@ -18,12 +18,12 @@ LEPTON_HD int64_t largest(const T* logits, int64_t classes) {
   return best;
 }
 
-// log(sum of exp(logits)), safe from overflow. Sums in T.
-template <class T>
-LEPTON_HD T log_sum_exp(const T* logits, int64_t classes) {
-  const T top = logits[largest(logits, classes)];
+// log(sum of exp(logits)), safe from overflow. Sums in T, whatever logits are stored as.
+template <class T, class V>
+LEPTON_HD T log_sum_exp(const V* logits, int64_t classes) {
+  const T top = static_cast<T>(logits[largest(logits, classes)]);
   T total = 0;
-  for (int64_t c = 0; c < classes; ++c) total += std::exp(logits[c] - top);
+  for (int64_t c = 0; c < classes; ++c) total += std::exp(static_cast<T>(logits[c]) - top);
   return top + std::log(total);
 }
 
@@ -36,11 +36,15 @@ struct CrossEntropy {
     return (c == label ? 1 - smoothing : T{0}) + smoothing / static_cast<T>(classes);
   }
   // Loss of one sample; 0 without a label.
-  LEPTON_HD T loss(const T* logits, int64_t label) const {
+  template <class V>
+  LEPTON_HD T loss(const V* logits, int64_t label) const {
+    return label < 0 ? T{0} : loss(logits, log_sum_exp<T>(logits, classes), label);
+  }
+  template <class V>
+  LEPTON_HD T loss(const V* logits, T log_total, int64_t label) const {
     if (label < 0) return 0;
-    const T log_total = log_sum_exp(logits, classes);
     T total = 0;
-    for (int64_t c = 0; c < classes; ++c) total += target(c, label) * (log_total - logits[c]);
+    for (int64_t c = 0; c < classes; ++c) total += target(c, label) * (log_total - static_cast<T>(logits[c]));
     return total;
   }
   // Derivative by one logit times `factor`, which is the sample's share of the batch's loss; 0 without a label.

@@ -1,24 +1,29 @@
 #include "predict/answerer.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "predict/scoring.h"
 
 namespace lepton {
-Answerer::Answerer(const Predictor& predictor, NodeId node, int64_t batch, std::string device, int threads)
+Answerer::Answerer(const Predictor& predictor, NodeId node, int64_t batch, Computing how)
     : predictor_(predictor),
       node_(node),
       batch_(batch),
       width_(predictor.graph.nodes[static_cast<size_t>(node)].shape.elements()),
-      device_(std::move(device)),
-      threads_(threads) {}
+      how_(std::move(how)) {}
 
 Engine& Answerer::single() {
-  if (!single_) single_ = predictor_.compile_for(1, device_, threads_);
+  if (!single_) single_ = predictor_.compile_for(1, how_);
   return *single_;
 }
 
+// Within a limit, what is left by the engine for one.
 Engine& Answerer::many() {
-  if (!many_) many_ = predictor_.compile_for(batch_, device_, threads_);
+  if (many_) return *many_;
+  Computing how = how_;
+  if (how.memory_limit > 0) how.memory_limit = std::max<int64_t>(1, how.memory_limit - single().memory_bytes());
+  many_ = predictor_.compile_for(batch_, how);
   return *many_;
 }
 
@@ -38,7 +43,7 @@ void Answerer::infer(int64_t n, std::span<const uint8_t> x, std::span<float> val
 }
 
 std::string Answerer::describe() const {
-  std::string text = why_not_a_gpu(device_);
+  std::string text = why_not_a_gpu(how_.device);
   if (single_) text += single_->describe();
   if (many_) text += many_->describe();
   return text;

@@ -12,7 +12,7 @@ namespace lepton {
 // answers does not change a value.
 class Answerer {
  public:
-  Answerer(const Predictor& predictor, NodeId node, int64_t batch, std::string device, int threads);
+  Answerer(const Predictor& predictor, NodeId node, int64_t batch, Computing how);
 
   int64_t batch() const { return batch_; }
   int64_t width() const { return width_; }  // values a sample
@@ -28,8 +28,7 @@ class Answerer {
   const Predictor& predictor_;
   NodeId node_;
   int64_t batch_, width_;
-  std::string device_;
-  int threads_;
+  Computing how_;
   std::unique_ptr<Engine> single_, many_;
 };
 

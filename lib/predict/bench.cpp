@@ -44,10 +44,10 @@ double percentile(const std::vector<double>& sorted, double share) {
 }  // namespace
 
 BenchResult bench(const Predictor& predictor, const std::vector<std::string>& inputs, int64_t batch,
-                  const std::string& device, int threads, double seconds) {
+                  const Computing& how, double seconds) {
   const std::vector<uint8_t> x = samples(predictor, inputs, batch);
   const size_t bytes = predictor.sample_bytes();
-  Answerer answerer(predictor, predictor.graph.output(), batch, device, threads);
+  Answerer answerer(predictor, predictor.graph.output(), batch, how);
   std::vector<float> values(static_cast<size_t>(batch * answerer.width()));
   answerer.infer(1, std::span(x).first(bytes), values);  // engines are made by the first call
   answerer.infer(batch, x, values);

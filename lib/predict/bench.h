@@ -15,6 +15,6 @@ struct BenchResult {
 // Half of `seconds` for either. The samples are the inputs, as many as a batch holds, or random bytes if there are
 // none; an input that cannot be decoded is an Error.
 BenchResult bench(const Predictor& predictor, const std::vector<std::string>& inputs, int64_t batch,
-                  const std::string& device, int threads, double seconds);
+                  const Computing& how, double seconds);
 
 }  // namespace lepton

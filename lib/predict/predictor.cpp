@@ -53,13 +53,15 @@ Predictor Predictor::load(const std::string& path) {
   return p;
 }
 
-std::unique_ptr<Engine> Predictor::compile_for(int64_t batch, const std::string& device, int threads) const {
+std::unique_ptr<Engine> Predictor::compile_for(int64_t batch, const Computing& how) const {
   EngineOptions options;
   options.batch = batch;
-  options.threads = threads;
+  options.threads = how.threads;
+  options.precision = how.precision;
+  options.memory_limit = how.memory_limit;
   options.mean = model.mean;
   options.std = model.std;
-  std::unique_ptr<Engine> engine = compile(graph, device, options);
+  std::unique_ptr<Engine> engine = compile(graph, how.device, options);
   engine->load(model.weights);
   return engine;
 }

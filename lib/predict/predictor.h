@@ -9,6 +9,14 @@
 
 namespace lepton {
 
+// What answers, and how.
+struct Computing {
+  std::string device = "auto";
+  int threads = 0;  // 0 = all the process may use
+  Precision precision = Precision::fp32;
+  int64_t memory_limit = 0;  // bytes on a GPU; 0 = all there are
+};
+
 struct Predictor {
   Model model;
   Graph graph;
@@ -21,7 +29,7 @@ struct Predictor {
   // Regression: outputs [n, targets] as the network gives them to the targets' own units. Else nothing.
   void to_units(std::span<float> outputs) const;
   // An engine for inference with this model's weights.
-  std::unique_ptr<Engine> compile_for(int64_t batch, const std::string& device, int threads) const;
+  std::unique_ptr<Engine> compile_for(int64_t batch, const Computing& how) const;
 };
 
 // Fills selftest_x and selftest_logits with four synthetic inputs (tokens below `tokens`, 0: no tokens) and the

@@ -15,23 +15,6 @@ Batch batch_of(ElementType type, int64_t n, std::span<const uint8_t> x, std::spa
   return b;
 }
 
-std::vector<WeightedView> plain_view() { return {{}}; }
-
-std::vector<WeightedView> test_time_views(bool flips) {
-  std::vector<WeightedView> views;
-  for (const auto& [shift, share] : {std::pair{0, 0.5F}, {-1, 0.25F}, {1, 0.25F}}) {
-    for (const bool flip : {false, true}) {
-      if (flip && !flips) continue;
-      WeightedView v;
-      v.view.dy = v.view.dx = static_cast<int16_t>(shift);
-      v.view.flip = flip;
-      v.weight = flips ? share / 2 : share;
-      views.push_back(v);
-    }
-  }
-  return views;
-}
-
 std::vector<int64_t> labelled(const SplitData& split) {
   std::vector<int64_t> indices;
   for (size_t i = 0; i < split.labels().size(); ++i) {

@@ -35,7 +35,8 @@ Augment augment_of(const AugmentSpec& spec, const Shape& sample, uint64_t seed, 
 struct OwnedBatch {
   int64_t n = 0;
   ElementType type = ElementType::u8;
-  std::vector<uint8_t> x;  // [n, sample] as stored
+  std::vector<uint8_t> x;     // [n, sample] as stored
+  std::vector<int32_t> kept;  // or [n] their split indices: an engine keeps the samples
   std::vector<int32_t> labels;
   std::vector<float> targets;  // regression: [n, targets] in standard deviations from the mean
   std::vector<float> weights;  // empty = 1
@@ -71,6 +72,10 @@ class BatchLoader {
   void start(int64_t epoch, int64_t first_step, const AugmentSpec& augment);
   // The next batch, or nullptr at the epoch's end. Valid until the call after. Rethrows what reading threw.
   const OwnedBatch* next();
+  // What next() will give, with the same vectors, where it is ready by now; else nullptr.
+  const OwnedBatch* ahead();
+  // Epochs that begin from now on name their samples instead of bringing them; nothing more is read.
+  void name_samples();
 
  private:
   int64_t begin_of(int64_t step) const;  // position in the epoch's order
@@ -85,7 +90,8 @@ class BatchLoader {
   int64_t sample_bytes_, window_;
   std::vector<uint8_t> cache_;  // samples of the window, [slots, sample]
   std::vector<int32_t> slot_;   // split index → slot in cache_, or -1
-  int64_t window_begin_ = -1;   // position in the order at which the cached window begins; 0 for a kept split
+  bool naming_ = false;
+  int64_t window_begin_ = -1;  // position in the order at which the cached window begins; 0 for a kept split
 
   std::thread thread_;
   std::mutex mutex_;

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <numeric>
+#include <thread>
 
 #include "train/train_test_data.h"
 
@@ -91,6 +93,53 @@ TEST_F(Batches, AnEpochBegunInTheMiddleGoesOnAsTheWholeOne) {
     ASSERT_LT(rest.samples.size(), whole.samples.size());
     EXPECT_TRUE(std::equal(rest.samples.rbegin(), rest.samples.rend(), whole.samples.rbegin()));
   }
+}
+
+TEST_F(Batches, NamedSamplesAreThoseThatWereBrought) {
+  for (const int64_t window_samples : {20, 1000}) {
+    LoaderOptions options;
+    options.batch = 10;
+    options.window_bytes = window_samples * 64;
+    BatchLoader loader(split_, first(103), options);
+    const Epoch brought = collect(loader, 2);
+    loader.name_samples();
+    loader.start(2, 0, {});
+    size_t at = 0;
+    while (const OwnedBatch* batch = loader.next()) {
+      EXPECT_TRUE(batch->x.empty());
+      EXPECT_EQ(batch->view().kept.size(), static_cast<size_t>(batch->n));
+      for (int64_t i = 0; i < batch->n; ++i, ++at) {
+        std::vector<uint8_t> x(64);
+        split_.read(batch->kept[static_cast<size_t>(i)], 1, x);
+        EXPECT_EQ(x, brought.samples.at(at));
+        EXPECT_EQ(batch->labels[static_cast<size_t>(i)], brought.labels.at(at));
+      }
+    }
+    EXPECT_EQ(at, 103U);
+  }
+}
+
+TEST_F(Batches, TheBatchAheadIsTheNextOne) {
+  LoaderOptions options;
+  options.batch = 10;
+  BatchLoader loader(split_, first(103), options);
+  loader.start(0, 0, {});
+  const uint8_t* promised = nullptr;
+  int64_t promises = 0, steps = 0;
+  while (const OwnedBatch* batch = loader.next()) {
+    ++steps;
+    if (promised != nullptr) {
+      EXPECT_EQ(batch->x.data(), promised);
+    }
+    const OwnedBatch* ahead = loader.ahead();
+    for (int tries = 0; ahead == nullptr && steps < loader.steps_per_epoch() && tries < 1000; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ahead = loader.ahead();
+    }
+    promised = ahead == nullptr ? nullptr : ahead->x.data();
+    promises += ahead == nullptr ? 0 : 1;
+  }
+  EXPECT_EQ(promises, loader.steps_per_epoch() - 1);
 }
 
 TEST_F(Batches, OrderDependsOnSeedAndEpochAlone) {

@@ -41,6 +41,7 @@ class Run {
   void save_checkpoint();
   void restore(const Checkpoint& checkpoint);
   void whiten(ParameterSet& parameters);
+  void place_samples();
   Model finished_model();
   void require_learned();
   void require_learned_numbers();

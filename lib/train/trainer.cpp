@@ -84,12 +84,18 @@ void Run::compile_engines() {
   o.loss_scale = options_.loss_scale;
   o.mean = data_.meta().mean;
   o.std = data_.meta().std;
-  engine_ = compile(graph_, setup_.device, o);
+  EngineOptions judging = o;
+  judging.training = false;
+  judging.precision = Precision::fp32;  // as lepton-infer and lepton-eval will answer
+  judge_batch_ = judging.batch = std::clamp<int64_t>(static_cast<int64_t>(val_samples_.size()), 1, 256);
+  judging.memory_limit = (setup_.memory_limit + 3) / 4;  // it may answer in pieces, what is left is for learning
+  if (setup_.memory_limit > 0) {
+    judge_ = setup_.compile(graph_, setup_.device, judging);
+    o.memory_limit = std::max<int64_t>(1, setup_.memory_limit - judge_->memory_bytes());
+  }
+  engine_ = setup_.compile(graph_, setup_.device, o);
   hooks_.explain(why_not_a_gpu(setup_.device) + engine_->describe());
-  o.training = false;
-  o.precision = Precision::fp32;  // as lepton-infer and lepton-eval will answer
-  judge_batch_ = o.batch = std::clamp<int64_t>(static_cast<int64_t>(val_samples_.size()), 1, 256);
-  judge_ = compile(graph_, setup_.device, o);
+  if (!judge_) judge_ = setup_.compile(graph_, setup_.device, judging);
   if (const std::string warning = gpu_warning(setup_.device); !warning.empty()) hooks_.warn(warning);
 }
 
@@ -112,6 +118,16 @@ void Run::whiten(ParameterSet& parameters) {
   set_whitening(parameters, graph_, images, static_cast<int64_t>(images.size() / elements));
 }
 
+// Images stay with an engine that has room for them: batches then name them.
+void Run::place_samples() {
+  const SplitData& split = *train_split_;
+  if (split.type() != ElementType::u8) return;
+  const auto read = [&](int64_t first, int64_t count, std::span<uint8_t> to) { split.read(first, count, to); };
+  if (!engine_->keep(split.size(), read)) return;
+  loader_->name_samples();
+  hooks_.explain("training samples: kept on the device");
+}
+
 double Run::progress() const {
   if (options_.time_seconds > 0) return std::min(1.0, elapsed() / options_.time_seconds);
   const int64_t steps = loader_->steps_per_epoch();
@@ -122,6 +138,7 @@ bool Run::run_epoch() {
   const int64_t steps = loader_->steps_per_epoch();
   AugmentSpec augment = options_.augment;
   if (state_.mirror == static_cast<int>(Mirror::harmless)) augment.flip = AugmentSpec::Flip::alternate;
+  engine_->announce({});
   loader_->start(state_.epoch, state_.step, augment);
   epoch_begun_ = Clock::now();
   while (const OwnedBatch* batch = loader_->next()) {
@@ -134,6 +151,7 @@ bool Run::run_epoch() {
     settings.decays = rates.decays;
     if (!regression()) settings.label_smoothing = static_cast<float>(options_.label_smoothing);
     settings.sum_loss = options_.sum_loss;
+    if (const OwnedBatch* ahead = loader_->ahead()) engine_->announce(ahead->view());
     const StepResult result = engine_->train_step(batch->view(), settings);
     if (!result.finite || !std::isfinite(result.loss)) {
       diverged(fmt::format("epoch {}, step {}: the loss", state_.epoch + 1, state_.step + 1));
@@ -240,6 +258,7 @@ std::optional<Model> Run::operator()() {
     if (!setup_.initial && wants_whitening(graph_)) whiten(parameters);
     engine_->load(parameters);
   }
+  place_samples();
   hooks_.on_start(log_);
   const auto on_target = [&, at = options_.target.find('=')] {
     if (options_.target.empty() || state_.best_epoch == 0) return false;

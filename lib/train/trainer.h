@@ -41,11 +41,17 @@ struct TrainSetup {
   TrainOptions options;
   std::string device = "auto";
   int threads = 0;
+  int64_t memory_limit = 0;        // bytes on a GPU, for all engines together; 0 = all there are
   std::string checkpoint;          // where checkpoints go; empty = none
   double checkpoint_seconds = 60;  // time between checkpoints; 0: one after every epoch
   bool resume = false;             // go on from the checkpoint if there is one
   const Model* initial = nullptr;  // begin with its weights; its last layer only if the classes are the same
   std::string version;             // of the program, for the model's provenance
+  // How engines are made.
+  std::function<std::unique_ptr<Engine>(const Graph&, std::string_view device, const EngineOptions&)> compile =
+      [](const Graph& graph, std::string_view where, const EngineOptions& o) {
+        return lepton::compile(graph, where, o);
+      };
 };
 
 // nullopt: stopped by hooks.stop, a checkpoint was written. Errors: failed (1) when the loss is not finite, naming the

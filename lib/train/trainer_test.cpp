@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "io/files.h"
 #include "train/checkpoint.h"
+#include "train/keeping_engine.h"
 #include "train/train_test_data.h"
 
 namespace lepton {
@@ -111,6 +112,45 @@ TEST_F(Training, SameSeedSameBytesAnotherSeedOthers) {
   setup_.options.seed = 1;
   std::optional<Model> other = run();
   EXPECT_NE(bytes(*one), bytes(*other));
+}
+
+TEST_F(Training, EnginesThatKeepSamplesEndWithTheSameBytes) {
+  setup_.options.flip_auto = true;
+  std::optional<Model> plain = run();
+  for (const bool keeps : {false, true}) {
+    setup_.compile = [keeps](const Graph& graph, std::string_view, const EngineOptions& options) {
+      return std::make_unique<KeepingEngine>(graph, options, keeps);
+    };
+    setup_.resume = false;
+    KeepingEngine::announcements = 0;
+    std::optional<Model> kept = run();
+    EXPECT_EQ(bytes(*kept), bytes(*plain));
+    EXPECT_GT(KeepingEngine::announcements, 0);
+    ASSERT_TRUE(stopped_after(3));
+    setup_.resume = true;
+    std::optional<Model> resumed = run();
+    EXPECT_EQ(bytes(*resumed), bytes(*plain));
+    std::filesystem::remove(setup_.checkpoint);
+  }
+}
+
+TEST_F(Training, BothEnginesShareTheMemoryLimit) {
+  setup_.memory_limit = int64_t{64} << 20;
+  int64_t given = 0, held = 0;
+  std::vector<bool> training;
+  setup_.compile = [&](const Graph& graph, std::string_view, const EngineOptions& options) {
+    auto engine = lepton::compile(graph, "cpu", options);
+    training.push_back(options.training);
+    if (!options.training) {
+      EXPECT_EQ(options.memory_limit, setup_.memory_limit / 4);
+    }
+    given += options.training ? options.memory_limit : 0;
+    held += options.training ? 0 : engine->memory_bytes();
+    return engine;
+  };
+  EXPECT_TRUE(run());
+  EXPECT_EQ(training, (std::vector<bool>{false, true}));
+  EXPECT_EQ(given + held, setup_.memory_limit);
 }
 
 TEST_F(Training, AResumedRunEndsWithTheSameBytes) {

@@ -239,6 +239,16 @@ first() { find images -name '*.png' | sort | head -n "${1:-1}"; }
   expect 6 "cut.h5"
   run lepton-infer model.h5 "$(first)" --device cuda:99
   expect 8 "cuda"
+  run lepton-infer model.h5 "$(first)" --device cpu --precision bf16
+  expect 8 "use --precision fp32"
+  run lepton-infer model.h5 "$(first)" --precision fp8
+  expect 2 "bf16"
+  for limit in 12x 0 -3 ""; do
+    run lepton-infer model.h5 "$(first)" --memory-limit "$limit"
+    expect 2 "512M"
+  done
+  run lepton-infer model.h5 "$(first)" --device cpu --memory-limit 1.5G
+  expect 0 ""
 }
 
 @test "--bench measures latency and throughput" {

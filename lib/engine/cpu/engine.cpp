@@ -40,7 +40,7 @@ class CpuEngine : public Engine {
   StepResult train_step(const Batch& batch, const StepSettings& settings) override {
     if (!training_) fail(Exit::bug, "cpu: train_step on an engine compiled for inference");
     check(batch);
-    check_truth(batch);
+    check_truth(batch, options_.loss, graph_.classes);
     const ThreadScope scope(options_.threads);
     double sums[] = {loss_weight(batch, options_.loss, graph_.classes)};
     sum_over_ranks(sums);
@@ -105,7 +105,7 @@ class CpuEngine : public Engine {
     const ThreadScope scope(options_.threads);
     Times forward, backward;
     if (training_) {
-      check_truth(batch);
+      check_truth(batch, options_.loss, graph_.classes);
       training_->run({&batch, batch.n, 0}, 0, 1, &forward, &backward);
     } else {
       std::vector<float> values(static_cast<size_t>(batch.n * graph_.classes));
@@ -143,14 +143,6 @@ class CpuEngine : public Engine {
   void check(const Batch& batch) const {
     if (batch.n < 1 || batch.n > options_.batch) {
       fail(Exit::bug, "cpu: a batch of {} on an engine compiled for {}", batch.n, options_.batch);
-    }
-  }
-
-  void check_truth(const Batch& batch) const {
-    const bool mse = options_.loss == LossKind::mse;
-    const size_t have = mse ? batch.targets.size() : batch.labels.size();
-    if (have != static_cast<size_t>(batch.n * (mse ? graph_.classes : 1))) {
-      fail(Exit::bug, "cpu: a batch to train on needs {}", mse ? "targets" : "labels");
     }
   }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/error.h"
 #include "kernels/loss.h"
 
 namespace lepton::cpu {
@@ -17,7 +16,7 @@ double sample_loss(const float* z, int64_t classes, int64_t label, float smoothi
                    float* gradient) {
   std::copy_n(z, classes, logits);
   const kernels::CrossEntropy<double> entropy{classes, static_cast<double>(smoothing)};
-  const double log_total = kernels::log_sum_exp(logits, classes);
+  const double log_total = kernels::log_sum_exp<double>(logits, classes);
   for (int64_t c = 0; c < classes; ++c) {
     gradient[c] = static_cast<float>(entropy.gradient(logits[c], log_total, c, label, factor));
   }
@@ -25,22 +24,6 @@ double sample_loss(const float* z, int64_t classes, int64_t label, float smoothi
 }
 
 }  // namespace
-
-double loss_weight(const Batch& batch, LossKind kind, int64_t classes) {
-  double total = 0;
-  for (int64_t s = 0; s < batch.n; ++s) {
-    int64_t parts = 0;
-    if (kind == LossKind::cross_entropy) {
-      parts = batch.labels[static_cast<size_t>(s)] >= 0;
-    } else {
-      for (const float target : batch.targets.subspan(static_cast<size_t>(s * classes), static_cast<size_t>(classes))) {
-        parts += kernels::SquaredError<float>::counts(target);
-      }
-    }
-    total += static_cast<double>(parts) * weight_of(batch, s);
-  }
-  return total;
-}
 
 Loss::Loss(LossKind kind, int64_t batch, int64_t classes, int64_t stride)
     : kind_(kind),
@@ -76,9 +59,6 @@ void Loss::squared_error(const Batch& batch, int64_t s, const float* z, double f
 }
 
 LossResult Loss::run(const Batch& batch, const float* logits, float smoothing, double factor, float* gradient) {
-  for (const int32_t label : batch.labels) {
-    if (label >= classes_) fail(Exit::mismatch, "cpu: label {} in a network of {} classes", label, classes_);
-  }
 #pragma omp parallel for schedule(static)
   for (int64_t s = 0; s < batch_; ++s) {
     float* g = gradient + s * stride_;

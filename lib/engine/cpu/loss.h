@@ -12,12 +12,9 @@ struct LossResult {
   int64_t correct = 0;
 };
 
-// Sum of the weights of the labelled samples, or (mse) of the known targets, `classes` a sample.
-double loss_weight(const Batch& batch, LossKind kind, int64_t classes);
-
 // logits, gradient: [batch, stride]. The target is (1 - s) onehot + s / classes. Gradient = factor x weight x (softmax
 // - target), or factor x weight x 2 (value - target), zero for unlabelled samples and unknown targets, padding and
-// samples from n on. Errors (mismatch): a label out of range.
+// samples from n on. The batch has passed check_truth().
 class Loss {
  public:
   Loss(LossKind kind, int64_t batch, int64_t classes, int64_t stride);

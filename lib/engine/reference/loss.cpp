@@ -1,6 +1,5 @@
 #include "engine/reference/loss.h"
 
-#include "base/error.h"
 #include "kernels/loss.h"
 #include "kernels/reduce.h"
 
@@ -19,19 +18,6 @@ double share_of(double total, const StepSettings& settings) {
 
 }  // namespace
 
-void check_truth(const Batch& batch, LossKind kind, int64_t classes) {
-  if (kind == LossKind::mse) {
-    if (batch.targets.size() == static_cast<size_t>(batch.n * classes)) return;
-    fail(Exit::bug, "reference: a batch to train on needs targets");
-  }
-  if (batch.labels.size() != static_cast<size_t>(batch.n)) {
-    fail(Exit::bug, "reference: a batch to train on needs labels");
-  }
-  for (const int32_t label : batch.labels) {
-    if (label >= classes) fail(Exit::mismatch, "reference: label {} in a network of {} classes", label, classes);
-  }
-}
-
 StepResult cross_entropy(const Batch& batch, const StepSettings& settings, int64_t classes, const Values& logits,
                          Values& gradient) {
   const kernels::CrossEntropy<double> cross{classes, static_cast<double>(settings.label_smoothing)};
@@ -43,7 +29,7 @@ StepResult cross_entropy(const Batch& batch, const StepSettings& settings, int64
   result.loss = kernels::reduce<double>(batch.n, [&](int64_t s) { return weight(s) * cross.loss(row(s), label(s)); });
   result.loss = total > 0 ? result.loss / total : 0;
   for (int64_t s = 0; s < batch.n; ++s) {
-    const double log_total = kernels::log_sum_exp(row(s), classes);
+    const double log_total = kernels::log_sum_exp<double>(row(s), classes);
     for (int64_t c = 0; c < classes; ++c) {
       gradient[static_cast<size_t>(s * classes + c)] =
           cross.gradient(row(s)[c], log_total, c, label(s), weight(s) * share);

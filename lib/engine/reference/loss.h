@@ -5,9 +5,6 @@
 
 namespace lepton::reference {
 
-// Throws Error(bug) where labels or targets are missing, Error(mismatch) where a label is no class.
-void check_truth(const Batch& batch, LossKind kind, int64_t classes);
-
 // Weighted means; `gradient` is set. Without any label or target both are 0.
 StepResult cross_entropy(const Batch& batch, const StepSettings& settings, int64_t classes, const Values& logits,
                          Values& gradient);
