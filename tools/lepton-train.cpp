@@ -111,6 +111,15 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
   return options;
 }
 
+// Weights of words or columns mean nothing for data whose words or columns are others.
+void check_initial(const TrainCommand& command, const Model& initial, const Dataset& data) {
+  const std::unique_ptr<const Recipe> recipe = read_recipe(initial.recipe, initial.parts);
+  if (recipe->sample_shape().rank() != 1) return;
+  const std::string why = recipe->differs(*read_recipe(data.meta().recipe, data.meta().parts));
+  if (why.empty()) return;
+  fail(Exit::mismatch, "{}: {}; lepton-prep --recipe {} prepares data for --init", data.path(), why, command.init);
+}
+
 // No input is ever overwritten.
 void keep_apart(const TrainCommand& command, const std::string& checkpoint) {
   for (const auto& [option, output] :
@@ -207,6 +216,7 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   const Dataset data = Dataset::open(local_copy(command.data, stop_requested));
   std::optional<Model> initial;
   if (!command.init.empty()) initial = read_model(local_copy(command.init, stop_requested));
+  if (initial) check_initial(command, *initial, data);
   const TrainOptions options = choose_options(command, common, data, initial ? &*initial : nullptr);
   if (command.summary) {
     const auto classes = static_cast<int64_t>(data.meta().classes.size());

@@ -126,6 +126,7 @@ const std::map<std::string, Setter>& setters() {
          if (v != "none" && v != "auto") number(n, v, 1e-6, 0.9);
          o.val = v;
        }},
+      {"best", [](O& o, S n, S v) { o.best_by_loss = choose<bool>(n, v, {{"accuracy", false}, {"loss", true}}); }},
       {"patience", [](O& o, S n, S v) { o.patience = whole(n, v, 0, 1'000'000); }},
       {"target",
        [](O& o, S n, S v) {
@@ -280,6 +281,7 @@ std::string options_json(const TrainOptions& o) {
   if (o.augment.noise > 0) j["noise"] = decimal(o.augment.noise);
   j["class-weight"] = o.class_weight;
   j["val"] = o.val;
+  if (o.best_by_loss) j["best"] = "loss";
   j["patience"] = o.patience;
   if (o.precision != Precision::fp32) j["precision"] = kPrecisionNames[static_cast<size_t>(o.precision)];
   if (o.loss_scale > 0) j["loss-scale"] = decimal(o.loss_scale);

@@ -178,6 +178,7 @@ Run::Score Run::validate(bool mirrored) {
 }
 
 bool Run::better(const Score& score) const {
+  if (options_.best_by_loss) return best_.tensors.empty() || score.loss < state_.best_loss;
   return best_.tensors.empty() || score.accuracy > state_.best_accuracy ||
          (score.accuracy == state_.best_accuracy && score.loss < state_.best_loss);
 }
