@@ -101,7 +101,7 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
   const TrainOptions recipe = options;
   if (!command.augment.empty()) apply_augment(options, command.augment);
   for (const auto& [name, value] : command.settings) apply_option(options, name, value);
-  check_augment(options, shape);
+  check_augment(options, shape, command.augment);
   scale_decays(options, recipe, command.settings.contains("bias-decay"), command.settings.contains("head-decay"));
   if (initial != nullptr) options.init = initial->content_sha256;
   if (options.val == "none" && (!options.target.empty() || options.patience > 0)) {
