@@ -56,8 +56,8 @@ void scale_decays(TrainOptions& options, const TrainOptions& recipe, bool bias_g
 // --augment: auto | none | "shift=2,flip=random,cutout=8,brightness=0.1,contrast=0.1"; auto leaves the preset's numbers
 // and lets the data decide on flips.
 void apply_augment(TrainOptions& options, const std::string& value);
-// Error(usage) for variations that samples of this shape do not have: of `asked` (--augment as given, "" = not) by name,
-// of a preset by value. Only images are mirrored.
+// Error(usage) for variations that samples of this shape do not have: of `asked` (--augment as given, "" = not) by
+// name, of a preset by value. Only images are mirrored.
 void check_augment(TrainOptions& options, const Shape& sample, const std::string& asked);
 
 // "90", "90s", "30m", "1.5h" in seconds.

@@ -74,7 +74,7 @@ shape() { h5dump -H -d "/train/x" "$1" | grep -o 'SIMPLE { ([^)]*)' | head -1; }
   done
   tree photos cat dog
   run lepton-prep photos --rate 8000 -o wrong.h5
-  expect 2 "are for recordings"
+  expect 2 "--rate is for recordings: the inputs are images"
 }
 
 @test "a changed rate is said once" {
