@@ -117,7 +117,7 @@ void check_initial(const TrainCommand& command, const Model& initial, const Data
   if (recipe->sample_shape().rank() != 1) return;
   const std::string why = recipe->differs(*read_recipe(data.meta().recipe, data.meta().parts));
   if (why.empty()) return;
-  fail(Exit::mismatch, "{}: {}; lepton-prep --recipe {} prepares data for --init", data.path(), why, command.init);
+  fail(Exit::mismatch, "--init {}: {}: {}", command.init, data.path(), why);
 }
 
 // No input is ever overwritten.
