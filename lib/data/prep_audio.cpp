@@ -19,7 +19,7 @@ constexpr int64_t kTrimDecibels = 40;
 
 class AudioMedium : public Medium {
  public:
-  explicit AudioMedium(const PrepOptions& options) : options_(options), asked_(options.audio) {
+  explicit AudioMedium(const PrepOptions& options) : asked_(options.audio) {
     if (options.known != nullptr) known_ = dynamic_cast<const AudioRecipe*>(options.known->recipe.get());
     max_seconds_ =
         known_ != nullptr ? known_->settings().max_seconds : asked_.max_seconds.value_or(AudioSettings{}.max_seconds);
@@ -168,7 +168,6 @@ class AudioMedium : public Medium {
         total, with_commas(longer), with_commas(shorter), longest->seconds()));
   }
 
-  const PrepOptions& options_;
   const AudioOptions& asked_;
   const AudioRecipe* known_ = nullptr;  // of a model or dataset; nullptr: chosen here
   double max_seconds_;
