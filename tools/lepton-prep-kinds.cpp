@@ -98,6 +98,22 @@ void check_kind(const CommandLine& line, InputKind kind) {
   }
 }
 
+void check_tokens(const CommandLine& line, const std::string& tokens) {
+  struct Row {
+    const char* name;
+    std::string_view kinds;
+  };
+  constexpr Row kOfTokens[] = {{"vocabulary", "words or subword"},
+                               {"min-count", "words"},
+                               {"word-ngrams", "ngrams"},
+                               {"char-ngrams", "ngrams"},
+                               {"buckets", "ngrams"}};
+  for (const Row& row : kOfTokens) {
+    if (row.kinds.find(tokens) != std::string_view::npos || !line.given(row.name)) continue;
+    fail(Exit::usage, "--{} is for --tokens {}: the texts are cut into {}", row.name, row.kinds, tokens);
+  }
+}
+
 void check_settled(const CommandLine& line, const PrepCommand& command, const KnownRecipe& known) {
   if (!command.type.empty() && command.type != known.kind)
     fail(Exit::usage, "--type {}: the recipe of {} is of kind {}", command.type, known.file, known.kind);

@@ -16,6 +16,9 @@ enum class InputKind { images, recordings, documents, lines, tables };
 // Error(usage) names the first option given that means nothing for this kind of data.
 void check_kind(const CommandLine& line, InputKind kind);
 
+// The same for ways to cut texts: "ngrams", "words" or "subword".
+void check_tokens(const CommandLine& line, const std::string& tokens);
+
 // Error(usage) names the first option given that the recipe of --recipe settles already.
 void check_settled(const CommandLine& line, const PrepCommand& command, const KnownRecipe& known);
 

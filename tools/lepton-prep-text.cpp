@@ -226,11 +226,13 @@ PrepResult prepare_records(LabelledRecords& records, const TextOptions& text, co
 
 TextCommand with_defaults(const TextCommand& command) {
   TextCommand chosen = command;
-  if (chosen.tokens.empty()) chosen.tokens = "ngrams";
+  chosen.tokens = tokens_of(command);
   return chosen;
 }
 
 }  // namespace
+
+std::string tokens_of(const TextCommand& command) { return command.tokens.empty() ? "ngrams" : command.tokens; }
 
 PrepResult prepare_lines(const TextCommand& command, const std::string& label, const std::vector<InputSpec>& files,
                          const std::string& target, const PrepOptions& options, const PrepHooks& hooks) {

@@ -31,6 +31,9 @@ struct TextInputs {
 // Error(usage) for inputs of both kinds.
 TextInputs text_inputs(const std::vector<InputSpec>& inputs);
 
+// How texts are to be cut, chosen or asked for.
+std::string tokens_of(const TextCommand& command);
+
 // `label` is the column of the label, "" = "label".
 PrepResult prepare_lines(const TextCommand& command, const std::string& label, const std::vector<InputSpec>& files,
                          const std::string& target, const PrepOptions& options, const PrepHooks& hooks);

@@ -155,6 +155,7 @@ void make_dataset(const PrepCommand& command, const CommandLine& line, const Com
   if (!command.recipe.empty() && command.recipe != "-") files.push_back(command.recipe);
   PrepResult result;
   const std::string kind = settled_kind(command, options.known);
+  if (kind == "text" && options.known == nullptr) check_tokens(line, tokens_of(command.text));
   const TextInputs texts = kind == "text" ? text_inputs(prep_inputs(command)) : TextInputs{};
   if (!texts.lines.empty()) {
     check_kind(line, InputKind::lines);

@@ -164,6 +164,11 @@ docs --text x
 docs --label x
 docs --column a=number
 END
+  for wrong in '--vocabulary 9' '--tokens words --buckets 8' '--tokens subword --min-count 2'; do
+    # shellcheck disable=SC2086
+    run lepton-prep texts.tsv $wrong -o out.h5
+    expect 2 "is for --tokens"
+  done
   echo table.csv >list
   run lepton-prep --type table --files-from list table.csv -o out.h5
   expect 2 "--files-from is for"
