@@ -1,7 +1,9 @@
 // lepton-eval --importance: what a model makes of each column of a table.
 #include <cmath>
 #include <numeric>
+#include <optional>
 
+#include "cli/cli.h"
 #include "cli/signals.h"
 #include "data/recipe_table.h"
 #include "io/rows.h"
@@ -83,11 +85,17 @@ std::string importance_text(const EvalCommand& command, const CommonOptions& com
     for (int32_t& label : truth) label = class_of[static_cast<size_t>(label)];
     const Metric metric = metric_of(predictor, split, samples, std::move(truth), positive);
     const ColumnImportanceOptions options{.batch = command.batch, .repeats = 5, .seed = common.seed};
-    for (const Importance& i :
-         column_importance(*engine, predictor.graph, split, samples, groups, metric.value, options)) {
+    std::optional<double> whole;  // what is asked for first
+    const auto measured = [&](std::span<const float> scores) {
+      const double value = metric.value(scores);
+      if (!whole) whole = value;
+      return value;
+    };
+    for (const Importance& i : column_importance(*engine, predictor.graph, split, samples, groups, measured, options)) {
       text += tsv_row(std::vector<std::string>{part.name, metric.name, i.name, fmt::format("{:.6g}", i.drop.value),
                                                fmt::format("{:.6g}", i.drop.low), fmt::format("{:.6g}", i.drop.high)});
     }
+    if (whole) note(fmt::format("{}: {} {:.6g} with all columns", part.name, metric.name, std::abs(*whole)));
   }
   return text;
 }

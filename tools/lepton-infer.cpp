@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/inputs.h"
 #include "cli/lock.h"
@@ -110,6 +111,10 @@ class Inference {
       note(fmt::format("{} of {} recordings were of another rate than the training data's and brought to it",
                        resampled_, answers_));
     }
+    if (cut_ > 0) {
+      note(fmt::format("{} of {} texts were cut at {} tokens, the longest that the model reads", with_commas(cut_),
+                       with_commas(answers_), with_commas(predictor_.graph.input[0])));
+    }
     if (errors_ > 0) warn(fmt::format("{} of {} inputs could not be read", errors_, answers_));
     return errors_ > 0 ? Exit::bad_inputs : Exit::ok;
   }
@@ -126,6 +131,7 @@ class Inference {
     if (!answer.error.empty()) ++errors_;
     if (answer.error.empty() && answer.lost_colour) ++turned_gray_;
     if (answer.error.empty() && answer.resampled) ++resampled_;
+    if (answer.error.empty() && answer.cut) ++cut_;
     output_->add(answer);
   }
 
@@ -135,7 +141,7 @@ class Inference {
   std::optional<Answerer> answerer_;
   std::optional<Output> output_;
   StreamOptions stream_;
-  int64_t answers_ = 0, errors_ = 0, turned_gray_ = 0, resampled_ = 0;
+  int64_t answers_ = 0, errors_ = 0, turned_gray_ = 0, resampled_ = 0, cut_ = 0;
 };
 
 void print_bench(const InferCommand& command, const CommonOptions& common, const Predictor& predictor) {

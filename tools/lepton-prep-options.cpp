@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "lepton-prep-kinds.h"
 
 namespace lepton {
 
@@ -39,6 +40,10 @@ void add_prep_options(CLI::App& app, PrepCommand& c) {
       ->group(kInputs);
   app.add_option("--label", c.label, "column of the label (label, target or class, else the last; of texts label)")
       ->type_name("NAME")
+      ->group(kInputs);
+  app.add_option("--recipe", c.recipe,
+                 "prepare exactly as this model or dataset was: same columns, tokens, size, classes")
+      ->type_name("FILE.h5")
       ->group(kInputs);
 
   const char* kSplits = "Splits";
@@ -146,7 +151,7 @@ std::string kind_of(const PrepCommand& command) {
   return look_like_texts(inputs) ? "text" : look_like_tables(inputs) ? "table" : "image";
 }
 
-void check_prep_command(const PrepCommand& command) {
+void check_prep_command(const PrepCommand& command, const CommandLine& line) {
   constexpr std::array<std::string_view, 5> kKinds = {"", "image", "audio", "text", "table"};
   if (std::find(kKinds.begin(), kKinds.end(), command.type) == kKinds.end()) {
     fail(Exit::usage, "--type {}: expected image, audio, text or table", command.type);
@@ -162,7 +167,15 @@ void check_prep_command(const PrepCommand& command) {
   if (of_dataset && command.inputs.size() != 1) {
     fail(Exit::usage, "{}: expected one dataset, FILE.h5", command.stats ? "--stats without -o" : "--export");
   }
-  if (looks > 0 || of_dataset) return;
+  if ((!command.check.empty() || !command.list.empty()) && !command.inputs.empty())
+    fail(Exit::usage, "{}: one dataset, and no INPUT beside it", command.check.empty() ? "--list" : "--check");
+  if (command.export_limit > 0 && command.export_to.empty()) fail(Exit::usage, "--export-limit goes with --export");
+  if (looks > 0 || of_dataset) {
+    return check_looking(line, !command.check.empty()       ? "--check"
+                               : !command.list.empty()      ? "--list"
+                               : !command.export_to.empty() ? "--export"
+                                                            : "--stats without -o");
+  }
   if (!inputs) fail(Exit::usage, "nothing to read: expected INPUT (a folder, an archive, ...); see --help");
   if (command.output.empty()) fail(Exit::usage, "expected -o FILE.h5 (or -o - for a pipe)");
   if (command.stats && command.output == "-") {
@@ -178,7 +191,8 @@ std::vector<InputSpec> prep_inputs(const PrepCommand& command) {
   for (const std::string& path : command.val) inputs.push_back({path, Split::val});
   for (const std::string& path : command.test) inputs.push_back({path, Split::test});
   const auto stdins = std::count_if(inputs.begin(), inputs.end(), [](const InputSpec& i) { return i.path == "-"; }) +
-                      (command.files_from == "-") + (command.files0_from == "-") + (command.labels == "-");
+                      (command.files_from == "-") + (command.files0_from == "-") + (command.labels == "-") +
+                      (command.recipe == "-");
   if (stdins > 1) fail(Exit::usage, "standard input (-) can be read only once");
   return inputs;
 }

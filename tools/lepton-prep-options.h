@@ -15,14 +15,17 @@ class App;
 
 namespace lepton {
 
+class CommandLine;
+
 struct PrepCommand {
   std::string output;  // "" where a dataset is only looked at
   std::vector<std::string> inputs, train, val, test;
   std::string files_from, files0_from, labels, label_regex;
   std::string split, split_key, class_names, size, resize, max_errors, error_report;
   bool gray = false, stats = false;
-  std::string type;   // "" = by content
-  std::string label;  // column of the label
+  std::string type;    // "" = by content
+  std::string label;   // column of the label
+  std::string recipe;  // file whose recipe is to be used
   AudioCommand audio;
   TextCommand text;
   TableCommand table;
@@ -41,7 +44,7 @@ PrepOptions prep_options(const PrepCommand& command);
 std::string kind_of(const PrepCommand& command);
 
 // Error(usage) for options that do not go together.
-void check_prep_command(const PrepCommand& command);
+void check_prep_command(const PrepCommand& command, const CommandLine& line);
 
 // The inputs named by operands and by --train, --val and --test.
 std::vector<InputSpec> prep_inputs(const PrepCommand& command);

@@ -10,9 +10,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/known_recipe.h"
 #include "data/table_fit.h"
 #include "data/table_source.h"
+#include "io/audio.h"
 #include "io/gzip.h"
+#include "io/image.h"
 
 namespace lepton {
 namespace {
@@ -48,6 +51,17 @@ bool looks_like_table_file(const std::string& path) {
   const FileDescriptor file = open_input(path);
   const std::vector<uint8_t> head = peek(file, kHead, path);
   return looks_like_table({reinterpret_cast<const char*>(head.data()), head.size()}, head.size() < kHead);
+}
+
+// Error(mismatch) for what cannot be a table.
+void require_table(const KnownRecipe& known, const std::string& path) {
+  std::error_code ignored;
+  if (path != "-" && std::filesystem::is_directory(path, ignored)) refuse_kind(known, path, "files, being a folder");
+  if (path == "-" || !std::filesystem::is_regular_file(path, ignored)) return;
+  const FileDescriptor file = open_input(path);
+  const std::vector<uint8_t> head = peek(file, kHead, path);
+  if (image_format(head) != ImageFormat::unknown) refuse_kind(known, path, "an image");
+  if (looks_like_audio(head)) refuse_kind(known, path, "a recording");
 }
 
 TableSourceOptions source_options(const TableCommand& command, const std::string& label, const std::string& split_key) {
@@ -112,8 +126,23 @@ PrepResult prepare_table(const TableCommand& command, const std::string& label, 
   for (const InputSpec& input : inputs) {
     if (input.path != "-") files.push_back(input.path);
   }
+  if (options.known != nullptr) {
+    const KnownRecipe& known = *options.known;
+    source.recipe = dynamic_cast<const TableRecipe*>(known.recipe.get());
+    source.missing = source.recipe->missing;
+    source.regression = known.regression();
+    if (known.regression()) source.target = known.classes[0];
+    for (const InputSpec& input : inputs) require_table(known, input.path);
+  }
   TableSource rows(inputs, source, hooks);
-  TableFit recipe(rows.columns(), fit, hooks.note);
+  if (rows.regression() && !options.class_names.empty())
+    fail(Exit::usage, "--class-names: '{}' is a number to be predicted, not a class", rows.label());
+  std::unique_ptr<RecipeFit> recipe;
+  if (options.known != nullptr) {
+    recipe = known_fit(*options.known);
+  } else {
+    recipe = std::make_unique<TableFit>(rows.columns(), fit, hooks.note);
+  }
   RowsSpec spec;
   spec.inputs = "rows";
   spec.task = rows.regression() ? "table-regression" : "table-classification";
@@ -122,8 +151,12 @@ PrepResult prepare_table(const TableCommand& command, const std::string& label, 
   if (!command.id.empty()) spec.options.emplace_back("id", command.id);
   for (const std::string& text : command.columns) spec.options.emplace_back("column", text);
   for (const std::string& text : command.missing) spec.options.emplace_back("na", text);
-  spec.options.emplace_back("max-levels", std::to_string(command.max_levels));
-  return prepare_rows(rows, recipe, spec, target, options, hooks);
+  if (options.known == nullptr) spec.options.emplace_back("max-levels", std::to_string(command.max_levels));
+  if (options.known != nullptr && rows.regression() && spec.target_names != options.known->classes) {
+    fail(Exit::mismatch, "{} predicts '{}', and the column of labels is '{}'", options.known->file,
+         options.known->classes[0], rows.label());
+  }
+  return prepare_rows(rows, *recipe, spec, target, options, hooks);
 }
 
 }  // namespace lepton

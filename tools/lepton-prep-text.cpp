@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/known_recipe.h"
+#include "data/prep_medium.h"
 #include "data/text_records.h"
 
 namespace lepton {
@@ -177,48 +179,86 @@ bool look_like_texts(const std::vector<InputSpec>& inputs) {
          std::all_of(inputs.begin(), inputs.end(), [](const InputSpec& input) { return looks_like_text(input.path); });
 }
 
-PrepResult prepare_texts(const TextCommand& command, const std::string& label, const std::vector<InputSpec>& inputs,
-                         const SourceLimits& limits, const std::string& target, const PrepOptions& options,
-                         const PrepHooks& hooks, std::vector<std::string>& files) {
-  TextCommand chosen = command;
-  if (chosen.tokens.empty()) chosen.tokens = "ngrams";
-  std::vector<InputSpec> rows, documents;
+TextInputs text_inputs(const std::vector<InputSpec>& inputs) {
+  TextInputs found;
   for (const InputSpec& input : inputs) {
     std::error_code ignored;
     if (!fs::is_directory(input.path, ignored)) {
       const bool archive = input.path != "-" && !holds_rows(input.path) && extension(input.path) != ".txt";
-      (archive ? documents : rows).push_back(input);
+      (archive ? found.documents : found.lines).push_back(input);
       continue;
     }
     const std::vector<std::string> inside = row_files(input.path);
-    for (const std::string& file : inside) rows.push_back({file, input.split});
-    if (inside.empty()) documents.push_back(input);
+    for (const std::string& file : inside) found.lines.push_back({file, input.split});
+    if (inside.empty()) found.documents.push_back(input);
   }
-  if (!rows.empty() && !documents.empty()) {
-    fail(Exit::usage, "{} holds a text a line and {} a text a file: one kind at a time", rows[0].path,
-         documents[0].path);
+  if (!found.lines.empty() && !found.documents.empty()) {
+    fail(Exit::usage, "{} holds a text a line and {} a text a file: one kind at a time", found.lines[0].path,
+         found.documents[0].path);
   }
-  const TextOptions text = text_options(chosen, rows.empty());
-  std::unique_ptr<LabelledRecords> records;
-  if (!rows.empty()) {
-    TextColumns columns{label.empty() ? "label" : label, options.split_key, !label.empty() || !chosen.column.empty()};
-    for (const InputSpec& file : rows) {
-      files.push_back(file.path);
-      std::error_code ignored;
-      if (file.path != "-" && fs::equivalent(file.path, target, ignored))
-        fail(Exit::usage, "{}: is an input too: name another output", target);
-    }
-    records = text_file_records(rows, text.reading, columns);
-  } else {
-    records = document_records(
-        open_sources(documents, {std::min(limits.max_file_bytes, chosen.max_text), limits.max_members}), options);
-  }
-  const std::unique_ptr<RecipeFit> fit = fit_text(text, hooks.note);
+  return found;
+}
+
+namespace {
+
+// A known recipe reads as its training data was read.
+TextOptions reading_options(const TextCommand& command, bool documents, const PrepOptions& prep,
+                            const std::string& input) {
+  TextOptions options = text_options(command, documents);
+  if (prep.known == nullptr) return options;
+  const auto& recipe = dynamic_cast<const TextRecipe&>(*prep.known->recipe);
+  if (recipe.reading.documents != documents)
+    refuse_kind(*prep.known, input, documents ? "a text a file, not a line" : "a text a line, not a file");
+  options.reading = recipe.reading;
+  return options;
+}
+
+PrepResult prepare_records(LabelledRecords& records, const TextOptions& text, const TextCommand& command,
+                           const std::string& target, const PrepOptions& options, const PrepHooks& hooks) {
+  const std::unique_ptr<RecipeFit> fit =
+      options.known != nullptr ? known_fit(*options.known) : fit_text(text, hooks.note);
   RowsSpec spec;
   spec.task = "text-classification";
   spec.inputs = "texts";
-  spec.options = provenance_of(chosen);
-  return prepare_rows(*records, *fit, spec, target, options, hooks);
+  if (options.known == nullptr) spec.options = provenance_of(command);
+  return prepare_rows(records, *fit, spec, target, options, hooks);
+}
+
+TextCommand with_defaults(const TextCommand& command) {
+  TextCommand chosen = command;
+  chosen.tokens = tokens_of(command);
+  return chosen;
+}
+
+}  // namespace
+
+std::string tokens_of(const TextCommand& command) { return command.tokens.empty() ? "ngrams" : command.tokens; }
+
+PrepResult prepare_lines(const TextCommand& command, const std::string& label, const std::vector<InputSpec>& files,
+                         const std::string& target, const PrepOptions& options, const PrepHooks& hooks) {
+  const TextCommand chosen = with_defaults(command);
+  const TextOptions text = reading_options(chosen, false, options, files[0].path);
+  // Lines of many fields are a table of another kind than a known recipe's, unless a header names the text.
+  const bool many = options.known != nullptr && files[0].path != "-" && extension(files[0].path) == ".tsv" &&
+                    !is_text_tsv(files[0].path);
+  const TextColumns columns{label.empty() ? "label" : label, options.split_key,
+                            !label.empty() || !chosen.column.empty() || many};
+  for (const InputSpec& file : files) {
+    std::error_code ignored;
+    if (file.path != "-" && fs::equivalent(file.path, target, ignored))
+      fail(Exit::usage, "{}: is an input too: name another output", target);
+  }
+  return prepare_records(*text_file_records(files, text.reading, columns), text, chosen, target, options, hooks);
+}
+
+PrepResult prepare_documents(const TextCommand& command, std::vector<std::unique_ptr<Source>> sources,
+                             const std::string& target, const PrepOptions& options, const PrepHooks& hooks) {
+  const TextCommand chosen = with_defaults(command);
+  const std::string name = sources[0]->name, found = options.known != nullptr ? kind_of_files(sources) : "";
+  if (!found.empty()) refuse_kind(*options.known, name, found == "image" ? "images" : "recordings");
+  const TextOptions text = reading_options(chosen, true, options, name);
+  const std::unique_ptr<LabelledRecords> records = document_records(std::move(sources), options, hooks.warn);
+  return prepare_records(*records, text, chosen, target, options, hooks);
 }
 
 }  // namespace lepton

@@ -24,9 +24,20 @@ void add_text_options(CLI::App& app, TextCommand& command);
 // Whether all inputs are files or folders of texts, by their names and a look at their first lines.
 bool look_like_texts(const std::vector<InputSpec>& inputs);
 
-// `label` is the column of the label, "" = "label". files: every input read, for --depfile.
-PrepResult prepare_texts(const TextCommand& command, const std::string& label, const std::vector<InputSpec>& inputs,
-                         const SourceLimits& limits, const std::string& target, const PrepOptions& options,
-                         const PrepHooks& hooks, std::vector<std::string>& files);
+// Files that hold a text a line, row or object, and sources of whole documents; never both.
+struct TextInputs {
+  std::vector<InputSpec> lines, documents;
+};
+// Error(usage) for inputs of both kinds.
+TextInputs text_inputs(const std::vector<InputSpec>& inputs);
+
+// How texts are to be cut, chosen or asked for.
+std::string tokens_of(const TextCommand& command);
+
+// `label` is the column of the label, "" = "label".
+PrepResult prepare_lines(const TextCommand& command, const std::string& label, const std::vector<InputSpec>& files,
+                         const std::string& target, const PrepOptions& options, const PrepHooks& hooks);
+PrepResult prepare_documents(const TextCommand& command, std::vector<std::unique_ptr<Source>> sources,
+                             const std::string& target, const PrepOptions& options, const PrepHooks& hooks);
 
 }  // namespace lepton

@@ -12,8 +12,11 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "data/known_recipe.h"
+#include "data/prep_medium.h"
 #include "io/files.h"
 #include "lepton-prep-datasets.h"
+#include "lepton-prep-kinds.h"
 #include "lepton-prep-options.h"
 #include "push/reference.h"
 
@@ -89,8 +92,9 @@ std::string describe(const PrepResult& result) {
   return text;
 }
 
-std::vector<std::unique_ptr<Source>> open_all(const PrepCommand& command) {
-  const SourceLimits limits{command.max_file_bytes, command.max_members};
+std::vector<std::unique_ptr<Source>> open_all(const PrepCommand& command, bool text) {
+  const int64_t most_bytes = text ? std::min(command.max_file_bytes, command.text.max_text) : command.max_file_bytes;
+  const SourceLimits limits{most_bytes, command.max_members};
   std::vector<std::unique_ptr<Source>> sources = open_sources(prep_inputs(command), limits);
   for (const auto& [list, nul] : {std::pair{command.files_from, false}, {command.files0_from, true}}) {
     if (list.empty()) continue;
@@ -123,36 +127,72 @@ PrepResult with_progress(const PrepCommand& command, const std::function<PrepRes
   return prepare_all(hooks);
 }
 
-void make_dataset(const PrepCommand& command, const CommonOptions& common) {
+// What content and --recipe together say. Error(mismatch) where they do not agree.
+std::string settled_kind(const PrepCommand& command, const KnownRecipe* known) {
+  if (known == nullptr) return kind_of(command);
+  const bool files = known->kind == "image" || known->kind == "audio";
+  const std::string found = files && command.type.empty() ? kind_of(command) : known->kind;
+  if (files && (found == "text" || found == "table"))
+    refuse_kind(*known, prep_inputs(command)[0].path, found == "text" ? "texts" : "a table");
+  return known->kind;
+}
+
+void make_dataset(const PrepCommand& command, const CommandLine& line, const CommonOptions& common) {
   PrepOptions options = prep_options(command);
   options.seed = common.seed;
   options.threads = common.threads > 0 ? common.threads : usable_threads();
   options.version = LEPTON_VERSION;
   const Lock lock(common.lock, common.lock_wait);
   if (command.error_report == command.output) fail(Exit::usage, "--error-report and -o name the same file");
+  std::optional<KnownRecipe> known;
+  if (!command.recipe.empty()) {
+    keep_input(command.recipe, command.output);
+    known = read_known_recipe(local_copy(command.recipe, stop_requested));
+    check_settled(line, command, *known);
+    options.known = &*known;
+  }
   std::vector<std::string> files;
+  if (!command.recipe.empty() && command.recipe != "-") files.push_back(command.recipe);
   PrepResult result;
-  const std::string kind = kind_of(command);
-  if (kind == "text") {
-    const SourceLimits limits{command.max_file_bytes, command.max_members};
+  const std::string kind = settled_kind(command, options.known);
+  if (kind == "text" && options.known == nullptr) check_tokens(line, tokens_of(command.text));
+  const TextInputs texts = kind == "text" ? text_inputs(prep_inputs(command)) : TextInputs{};
+  if (!texts.lines.empty()) {
+    check_kind(line, InputKind::lines);
+    for (const InputSpec& file : texts.lines) files.push_back(file.path);
     result = with_progress(command, [&](const PrepHooks& hooks) {
-      return prepare_texts(command.text, command.label, prep_inputs(command), limits, command.output, options, hooks,
-                           files);
+      return prepare_lines(command.text, command.label, texts.lines, command.output, options, hooks);
     });
   } else if (kind == "table") {
+    check_kind(line, InputKind::tables);
     const std::vector<InputSpec> inputs = prep_inputs(command);
     for (const InputSpec& input : inputs) keep_input(input.path, command.output);
     result = with_progress(command, [&](const PrepHooks& hooks) {
       return prepare_table(command.table, command.label, inputs, command.output, options, hooks, files);
     });
   } else {
-    const std::vector<std::unique_ptr<Source>> sources = open_all(command);
+    std::vector<std::unique_ptr<Source>> sources = open_all(command, kind == "text");
     keep_inputs(sources, command.output);
-    result = with_progress(command,
-                           [&](const PrepHooks& hooks) { return prepare(sources, command.output, options, hooks); });
-    if (!common.depfile.empty()) files = dependencies(sources, command);
+    if (!common.depfile.empty()) {
+      for (const std::string& file : dependencies(sources, command)) files.push_back(file);
+    }
+    if (kind == "text") {
+      check_kind(line, InputKind::documents);
+    } else {
+      if (options.known == nullptr && options.type.empty()) options.type = kind_of_files(sources);
+      const bool audio = (options.known != nullptr ? kind : options.type) == "audio";
+      check_kind(line, audio ? InputKind::recordings : InputKind::images);
+    }
+    result = with_progress(command, [&](const PrepHooks& hooks) {
+      return kind == "text" ? prepare_documents(command.text, std::move(sources), command.output, options, hooks)
+                            : prepare(sources, command.output, options, hooks);
+    });
   }
   note(describe(result));
+  if (result.lost_colour > 0) {
+    warn(fmt::format("{} of {} images are in colour and were turned gray, as the recipe's own were by themselves",
+                     with_commas(result.lost_colour), with_commas(result.samples)));
+  }
   if (!common.depfile.empty()) write_depfile(common.depfile, command.output, files);
   if (command.stats) print_stats(command.output);
 }
@@ -169,7 +209,7 @@ Exit run(int argc, char** argv) {
   add_prep_options(line.app(), command);
   if (const std::optional<Exit> done = line.parse(argc, argv)) return *done;
   catch_signals(false);
-  check_prep_command(command);
+  check_prep_command(command, line);
   if (!command.check.empty()) {
     Dataset::open(local_copy(command.check, stop_requested)).verify();
     note(fmt::format("{}: whole and sound", command.check));
@@ -180,7 +220,7 @@ Exit run(int argc, char** argv) {
   } else if (command.output.empty()) {
     print_stats(command.inputs[0]);
   } else {
-    make_dataset(command, line.common());
+    make_dataset(command, line, line.common());
   }
   return Exit::ok;
 }

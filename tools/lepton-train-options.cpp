@@ -41,6 +41,7 @@ constexpr Row kRows[] = {
     {"clip", "X", "largest norm of the gradient (0 = off)", kOptimizer},
     {"ema", "X", "decay of a running average of the weights, which then answers (0 = off)", kOptimizer},
     {"class-weight", "W", "auto, none or NAME=WEIGHT,...", kData},
+    {"best", "NAME", "the model kept is that of most accuracy or of least loss on validation", kData},
     {"val", "SHARE", "validation share where the data has none, or none", kData},
 };
 

@@ -101,7 +101,7 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
   const TrainOptions recipe = options;
   if (!command.augment.empty()) apply_augment(options, command.augment);
   for (const auto& [name, value] : command.settings) apply_option(options, name, value);
-  check_augment(options, shape);
+  check_augment(options, shape, command.augment);
   scale_decays(options, recipe, command.settings.contains("bias-decay"), command.settings.contains("head-decay"));
   if (initial != nullptr) options.init = initial->content_sha256;
   if (options.val == "none" && (!options.target.empty() || options.patience > 0)) {
@@ -109,6 +109,15 @@ TrainOptions choose_options(const TrainCommand& command, const CommonOptions& co
   }
   detail("network and recipe: " + preset.name + ", " + options_json(options));
   return options;
+}
+
+// Weights of words or columns mean nothing for data whose words or columns are others.
+void check_initial(const TrainCommand& command, const Model& initial, const Dataset& data) {
+  const std::unique_ptr<const Recipe> recipe = read_recipe(initial.recipe, initial.parts);
+  if (recipe->sample_shape().rank() != 1) return;
+  const std::string why = recipe->differs(*read_recipe(data.meta().recipe, data.meta().parts));
+  if (why.empty()) return;
+  fail(Exit::mismatch, "--init {}: {}: {}", command.init, data.path(), why);
 }
 
 // No input is ever overwritten.
@@ -208,6 +217,7 @@ Exit run(const TrainCommand& command, const CommonOptions& common) {
   const Dataset data = Dataset::open(local_copy(command.data, stop_requested));
   std::optional<Model> initial;
   if (!command.init.empty()) initial = read_model(local_copy(command.init, stop_requested));
+  if (initial) check_initial(command, *initial, data);
   const TrainOptions options = choose_options(command, common, data, initial ? &*initial : nullptr);
   if (command.summary) {
     const auto classes = static_cast<int64_t>(data.meta().classes.size());

@@ -1,5 +1,6 @@
 #pragma once
 // What all tools share: the one catch, and messages to stderr as "program: text".
+#include <cstdio>
 #include <functional>
 #include <string>
 
@@ -19,6 +20,7 @@ void complain(const std::string& text);  // always: what makes the status what i
 void warn(const std::string& text);      // unless quiet
 void note(const std::string& text);      // unless quiet
 void detail(const std::string& text);    // with -v only
+std::FILE* message_stream();             // where these go: standard error as the program began with it
 
 // Writes data for the next program to stdout. Error(output) when that fails; a broken pipe ends the tool with 141.
 void print(const std::string& text);

@@ -15,13 +15,14 @@ namespace lepton {
 namespace {
 
 const char* g_program = "lepton";
+std::FILE* const g_messages = stderr;  // lib/io may give libraries that talk another `stderr`
 Verbosity g_verbosity = Verbosity::normal;
 
 constexpr int kBrokenPipe = 141;  // 128 + SIGPIPE, as a shell reports it
 
 void say(const std::string& text) {
   const std::string line = std::string(g_program) + ": " + text + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fwrite(line.data(), 1, line.size(), g_messages);
 }
 
 int finish(Exit status) {
@@ -34,6 +35,7 @@ int finish(Exit status) {
 
 void set_verbosity(Verbosity level) { g_verbosity = level; }
 Verbosity verbosity() { return g_verbosity; }
+std::FILE* message_stream() { return g_messages; }
 void complain(const std::string& text) { say(text); }
 void warn(const std::string& text) {
   if (g_verbosity != Verbosity::quiet) say("warning: " + text);

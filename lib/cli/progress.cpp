@@ -17,7 +17,7 @@ Progress::Progress(std::string what)
     : what_(std::move(what)), terminal_(stderr_is_terminal()), last_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
-  if (shown_) std::fputs("\r\033[K", stderr);
+  if (shown_) std::fputs("\r\033[K", message_stream());
 }
 
 void Progress::update(int64_t done, int64_t total, const std::string& beside) {
@@ -33,8 +33,8 @@ void Progress::update(int64_t done, int64_t total, const std::string& beside) {
     const auto filled = static_cast<size_t>(std::clamp<int64_t>(done * 20 / total, 0, 20));
     bar = " [" + std::string(filled, '=') + std::string(20 - filled, ' ') + "]";
   }
-  std::fprintf(stderr, "\r\033[K%s%s %s %s", what_.c_str(), bar.c_str(), count.c_str(), beside.c_str());
-  std::fflush(stderr);
+  std::fprintf(message_stream(), "\r\033[K%s%s %s %s", what_.c_str(), bar.c_str(), count.c_str(), beside.c_str());
+  std::fflush(message_stream());
   shown_ = true;
 }
 

@@ -17,9 +17,9 @@ const H5Data* find(const H5Contents& file, const std::string& path) {
 constexpr std::string_view kParts = "/meta/parts/";
 
 bool is_meta(std::string_view path) {
-  constexpr std::array<std::string_view, 14> kNames = {
-      "classes",   "mean",           "std",     "recipe",      "columns",     "categories", "vocabulary", "provenance",
-      "errors/id", "errors/message", "metrics", "calibration", "target_mean", "target_std"};
+  constexpr std::array<std::string_view, 11> kNames = {"classes",     "mean",        "std",       "recipe",
+                                                       "provenance",  "errors/id",   "metrics",   "errors/message",
+                                                       "calibration", "target_mean", "target_std"};
   constexpr std::string_view kPrefix = "/meta/";
   if (path.starts_with(kParts)) return true;
   return path.starts_with(kPrefix) &&
@@ -32,7 +32,7 @@ bool is_of_dataset(const std::string& path) {
   for (const std::string_view split : {"/train/", "/val/", "/test/"}) {
     if (!path.starts_with(split)) continue;
     const std::string_view name = std::string_view(path).substr(split.size());
-    return name == "x" || name == "y" || name == "id" || name == "sha256" || name == "length";
+    return name == "x" || name == "y" || name == "id" || name == "sha256";
   }
   return is_meta(path);
 }

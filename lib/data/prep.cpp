@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/known_recipe.h"
 #include "data/pipeline.h"
 #include "data/prep_duplicates.h"
 #include "data/prep_judge.h"
@@ -33,7 +34,7 @@ class Preparation {
     if (any_good(scan_) && !errors_allowed(scan_, options_)) decode_for_errors();
     judge();
     assign_splits(scan_, options_, hooks_);
-    judge_classes(scan_, hooks_, one_class().c_str());
+    judge_training();
     medium_->choose(scan_.rows, hooks_);
     duplicates_ = find_duplicates(scan_.rows);
     DatasetWriter writer(target, medium_->recipe().sample_shape(), medium_->recipe().type());
@@ -68,9 +69,11 @@ class Preparation {
         fmt::format("no {0} found: expected {0} in class folders, such as CLASS/FILE", medium_->plural());
     judge_errors(scan_, options_, hooks_, nothing.c_str());
   }
-  std::string one_class() const {
-    return fmt::format("all training {} are of one class, '{{}}': at least two are needed, one folder each",
-                       medium_->plural());
+  void judge_training() const {
+    if (options_.known != nullptr) return;  // data to be measured on may be of any split and class
+    const std::string one_class = fmt::format(
+        "all training {} are of one class, '{{}}': at least two are needed, one folder each", medium_->plural());
+    judge_classes(scan_, hooks_, one_class.c_str());
   }
 
   void decode(ItemBlock::Entry& entry) const {
@@ -103,7 +106,7 @@ class Preparation {
       }
       read_and_write(writer, *places);
       judge();
-      judge_classes(scan_, hooks_, one_class().c_str());
+      judge_training();
       duplicates_ = find_duplicates(scan_.rows);
       name_duplicates();
       report_duplicates(duplicates_, scan_.rows, "files", hooks_);
@@ -247,13 +250,14 @@ class Preparation {
     writer->append(row.split, entry.x, row.label, entry.item.id, row.digest);
     ++result_.in_split[static_cast<size_t>(row.split)];
     ++result_.samples;
+    if (entry.lost_colour) ++result_.lost_colour;
   }
 
   void finish(DatasetWriter& writer) {
     DatasetMeta meta;
     meta.classes = scan_.classes;
     meta.task = medium_->task();
-    medium_->set_statistics(meta);
+    options_.known != nullptr ? options_.known->set_statistics(meta) : medium_->set_statistics(meta);
     meta.recipe = medium_->recipe().json();
     meta.provenance =
         provenance(options_, scan_, [this](RecipeJson& json, const PrepOptions&) { medium_->record_options(json); });

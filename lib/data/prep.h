@@ -36,8 +36,11 @@ struct AudioOptions {
   bool trim = false, level = false;
 };
 
+struct KnownRecipe;
+
 struct PrepOptions {
-  std::string type;  // "image", "audio"; "" = by content
+  const KnownRecipe* known = nullptr;  // prepare as that file was: recipe, statistics and classes are its own
+  std::string type;                    // "image", "audio"; "" = by content
   AudioOptions audio;
   int64_t width = 0, height = 0;     // 0 = as the images are, which must then be of one size
   std::optional<ResizeMode> resize;  // fit where a size is given
@@ -48,7 +51,7 @@ struct PrepOptions {
   bool shares_given = false;
   std::string split_key;  // POSIX extended regular expression on ids; its first group, or the whole match, is the key
   std::string labels;     // TSV of labels; "" = labels from class folders and label files
-  std::vector<std::string> class_names;  // fixes the order; names for numbers
+  std::vector<std::string> class_names;  // fixes the order; names for numbers. Empty: those of `known`
   ErrorLimit max_errors;
   uint64_t seed = 0;
   int threads = 1;
@@ -65,7 +68,8 @@ struct PrepHooks {
 // What was written, for the closing words.
 struct PrepResult {
   int64_t samples = 0, errors = 0;
-  int64_t cut = 0;  // samples that are the beginning of something longer
+  int64_t cut = 0;          // samples that are the beginning of something longer
+  int64_t lost_colour = 0;  // images turned gray without having been asked to
   std::array<int64_t, 3> in_split{};
   std::vector<std::string> classes;
   int64_t targets = 0;  // regression: numbers a sample is to be given; 0 = classes

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/known_recipe.h"
 #include "data/prep_medium.h"
 #include "data/recipe_audio.h"
 
@@ -18,8 +19,10 @@ constexpr int64_t kTrimDecibels = 40;
 
 class AudioMedium : public Medium {
  public:
-  explicit AudioMedium(const PrepOptions& options) : options_(options), asked_(options.audio) {
-    max_seconds_ = asked_.max_seconds.value_or(AudioSettings{}.max_seconds);
+  explicit AudioMedium(const PrepOptions& options) : asked_(options.audio) {
+    if (options.known != nullptr) known_ = dynamic_cast<const AudioRecipe*>(options.known->recipe.get());
+    max_seconds_ =
+        known_ != nullptr ? known_->settings().max_seconds : asked_.max_seconds.value_or(AudioSettings{}.max_seconds);
   }
 
   const char* plural() const override { return "recordings"; }
@@ -55,6 +58,11 @@ class AudioMedium : public Medium {
       if (rows[r].state != RowState::good) continue;
       all.push_back(lengths_[r]);
       if (!any_train || rows[r].split == Split::train) train.push_back(lengths_[r]);
+    }
+    if (known_ != nullptr) {
+      recipe_.emplace(*known_);
+      tell(all, known_->settings().features.rate, hooks);
+      return;
     }
     const int64_t rate = asked_.rate.value_or(0) > 0 ? *asked_.rate : usual_rate(train);
     const double seconds = asked_.duration ? *asked_.duration : usual_seconds(train);
@@ -152,22 +160,25 @@ class AudioMedium : public Medium {
     }
     const auto longest = std::max_element(all.begin(), all.end(),
                                           [](const Length& a, const Length& b) { return a.seconds() < b.seconds(); });
-    hooks.detail(
-        fmt::format("{:g} s {}: of {} recordings {} are cropped, {} padded with zeros; the longest is {:.2f} s",
-                    seconds, asked_.duration ? "as asked for" : "hold 95 % of the training recordings", total,
-                    with_commas(longer), with_commas(shorter), longest->seconds()));
+    hooks.detail(fmt::format(
+        "{:g} s {}: of {} recordings {} are cropped, {} padded with zeros; the longest is {:.2f} s", seconds,
+        known_ != nullptr ? "as the recipe says"
+        : asked_.duration ? "as asked for"
+                          : "hold 95 % of the training recordings",
+        total, with_commas(longer), with_commas(shorter), longest->seconds()));
   }
 
-  const PrepOptions& options_;
   const AudioOptions& asked_;
+  const AudioRecipe* known_ = nullptr;  // of a model or dataset; nullptr: chosen here
   double max_seconds_;
   std::vector<Length> lengths_;  // by row, of the good ones
   std::optional<AudioRecipe> recipe_;
   ColumnSums sums_;
 };
 
-// "audio" or "image", by the first input whose kind is known.
-std::string type_of(const std::vector<std::unique_ptr<Source>>& sources) {
+}  // namespace
+
+std::string kind_of_files(const std::vector<std::unique_ptr<Source>>& sources) {
   constexpr int kTried = 1000;
   int tried = 0;
   for (const auto& source : sources) {
@@ -180,30 +191,20 @@ std::string type_of(const std::vector<std::unique_ptr<Source>>& sources) {
       if (looks_like_audio(item.bytes)) return "audio";
     }
   }
-  return "image";
+  return "";
 }
-
-bool asked(const AudioOptions& a) {
-  return a.rate || a.duration || a.crop || a.kind || a.bands || a.coefficients || a.window || a.hop || a.max_seconds ||
-         a.trim || a.level;
-}
-
-}  // namespace
 
 std::unique_ptr<Medium> audio_medium(const PrepOptions& options) { return std::make_unique<AudioMedium>(options); }
 
 std::unique_ptr<Medium> medium_of(const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options) {
-  const std::string type = options.type.empty() ? type_of(sources) : options.type;
-  if (type == "audio") {
-    if (options.width > 0 || options.resize || options.gray) {
-      fail(Exit::usage, "--size, --resize and --gray are for images: these are recordings");
-    }
-    return audio_medium(options);
+  std::string kind = options.type;
+  if (kind.empty() || options.known != nullptr) {
+    const std::string found = kind_of_files(sources);
+    if (options.known != nullptr && !found.empty() && found != options.known->kind)
+      refuse_kind(*options.known, sources[0]->name, found == "image" ? "images" : "recordings");
+    kind = options.known != nullptr ? options.known->kind : found;
   }
-  if (asked(options.audio)) {
-    fail(Exit::usage, "--rate, --duration, --features and the like are for recordings: these are images");
-  }
-  return image_medium(options);
+  return kind == "audio" ? audio_medium(options) : image_medium(options);
 }
 
 }  // namespace lepton

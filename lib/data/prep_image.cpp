@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/known_recipe.h"
 #include "data/prep_medium.h"
 #include "data/prep_sums.h"
 #include "data/recipe_image.h"
@@ -18,7 +19,9 @@ using Size = std::pair<int64_t, int64_t>;  // width, height
 
 class ImageMedium : public Medium {
  public:
-  explicit ImageMedium(const PrepOptions& options) : options_(options) {}
+  explicit ImageMedium(const PrepOptions& options)
+      : options_(options),
+        known_(options.known != nullptr ? dynamic_cast<const ImageRecipe*>(options.known->recipe.get()) : nullptr) {}
 
   const char* plural() const override { return "images"; }
   const char* task() const override { return "image-classification"; }
@@ -36,7 +39,7 @@ class ImageMedium : public Medium {
       item.problem = item.bytes.empty() ? "is empty" : "is neither a JPEG nor a PNG image";
       return RowState::foreign;
     }
-    const Image header = decode_image_header(item.bytes, {options_.max_pixels});
+    const Image header = decode_image_header(item.bytes, {max_pixels()});
     entry.width = header.width;
     entry.height = header.height;
     entry.channels = header.channels;
@@ -58,13 +61,13 @@ class ImageMedium : public Medium {
     recipe_ = {};
     recipe_.width = recipe_.height = recipe_.channels = 1;
     recipe_.resize = true;
-    recipe_.max_pixels = options_.max_pixels;
+    recipe_.max_pixels = max_pixels();
   }
 
   void decode(ItemBlock::Entry& entry) const override {
     const Item& item = entry.item;
-    entry.x = item.raw.rank() == 3 ? recipe_.prepare(Image{item.raw[0], item.raw[1], item.raw[2], item.bytes})
-                                   : recipe_.prepare(item.bytes).x;
+    prepare(entry, item.raw.rank() == 3 ? Image{item.raw[0], item.raw[1], item.raw[2], item.bytes}
+                                        : decode_image(item.bytes, {recipe_.max_pixels}));
     entry.sums = sum_channels(entry.x, recipe_.channels);
   }
 
@@ -84,7 +87,7 @@ class ImageMedium : public Medium {
   }
 
   bool choose_from(const Item& first) override {
-    const Image header = decode_image_header(first.bytes, {options_.max_pixels});
+    const Image header = decode_image_header(first.bytes, {max_pixels()});
     sizes_ = {{{header.width, header.height}, 1}};
     gray_ = header.channels == 1;
     colour_ = !gray_;
@@ -95,10 +98,12 @@ class ImageMedium : public Medium {
   void decode_unseen(ItemBlock::Entry& entry) const override {
     if (image_format(entry.item.bytes) == ImageFormat::unknown) throw Surprise{};
     Image image = decode_image(entry.item.bytes, {recipe_.max_pixels});
-    if (image.channels > recipe_.channels && !options_.gray) throw Surprise{};
-    const bool same_size = image.width == recipe_.width && image.height == recipe_.height;
-    if (!same_size && options_.width == 0) throw Surprise{};
-    entry.x = recipe_.prepare(std::move(image));
+    if (known_ == nullptr) {
+      if (image.channels > recipe_.channels && !options_.gray) throw Surprise{};
+      const bool same_size = image.width == recipe_.width && image.height == recipe_.height;
+      if (!same_size && options_.width == 0) throw Surprise{};
+    }
+    prepare(entry, std::move(image));
     entry.sums = sum_channels(entry.x, recipe_.channels);
   }
 
@@ -109,7 +114,18 @@ class ImageMedium : public Medium {
   }
 
  private:
+  int64_t max_pixels() const { return known_ != nullptr ? known_->max_pixels : options_.max_pixels; }
+
+  void prepare(ItemBlock::Entry& entry, Image image) const {
+    entry.lost_colour = loses_colour(recipe_, image);
+    entry.x = recipe_.prepare(std::move(image));
+  }
+
   void choose_recipe() {
+    if (known_ != nullptr) {
+      recipe_ = *known_;
+      return;
+    }
     recipe_ = {};
     recipe_.max_pixels = options_.max_pixels;
     recipe_.channels = colour_ && !options_.gray ? 3 : 1;
@@ -160,6 +176,7 @@ class ImageMedium : public Medium {
   }
 
   const PrepOptions& options_;
+  const ImageRecipe* known_;       // of a model or dataset; nullptr: chosen here
   std::map<Size, int64_t> sizes_;  // -> images
   bool gray_ = false, colour_ = false;
   bool many_sizes_ = false;  // more kinds of sizes than sizes_ holds

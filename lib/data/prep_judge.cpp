@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/known_recipe.h"
 
 namespace lepton {
 
@@ -81,6 +82,7 @@ std::string provenance(const PrepOptions& options, const Scan& scan,
   json["program"] = "lepton-prep";
   json["version"] = options.version;
   json["seed"] = options.seed;
+  if (options.known != nullptr) json["recipe"] = options.known->content_sha256;
   add(json, options);
   if (std::any_of(scan.rows.begin(), scan.rows.end(), [](const Row& row) { return row.divided; })) {
     const auto& p = options.shares.percent;

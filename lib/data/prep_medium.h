@@ -44,7 +44,10 @@ class Medium {
 
 std::unique_ptr<Medium> image_medium(const PrepOptions& options);
 std::unique_ptr<Medium> audio_medium(const PrepOptions& options);
-// By options.type, or by the first input of a known kind. Error(usage) for options of another kind.
+// "image" or "audio", by the first input of a known kind; "" where there is none.
+std::string kind_of_files(const std::vector<std::unique_ptr<Source>>& sources);
+// By options.known, options.type or the first input of a known kind, else images. Error(mismatch) for inputs of another
+// kind than the known recipe's.
 std::unique_ptr<Medium> medium_of(const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options);
 
 }  // namespace lepton

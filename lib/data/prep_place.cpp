@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/known_recipe.h"
 #include "data/labels.h"
 
 namespace lepton {
@@ -14,7 +15,8 @@ using Names = std::unordered_map<std::string, int32_t>;  // class name -> provis
 
 // Groups that are numbers or names of classes themselves.
 std::vector<Placement> place_classes(const Source& source, const std::vector<bool>& images,
-                                     const std::vector<std::string>& class_names) {
+                                     const PrepOptions& options) {
+  const std::vector<std::string>& class_names = wanted_classes(options);
   std::vector<Placement> placements;
   for (size_t group = 0; group < source.groups().size(); ++group) {
     std::string name = source.groups()[group];
@@ -23,7 +25,10 @@ std::vector<Placement> place_classes(const Source& source, const std::vector<boo
       if (*number < std::ssize(class_names)) {
         name = class_names[static_cast<size_t>(*number)];
       } else if (images[group]) {
-        fail(Exit::usage, "--class-names has {} names, but {} has label {}", class_names.size(), source.name, *number);
+        const bool given = !options.class_names.empty();
+        fail(given ? Exit::usage : Exit::mismatch, "{} has {} {}, but {} has label {}",
+             given ? "--class-names" : options.known->file, class_names.size(), given ? "names" : "classes",
+             source.name, *number);
       }
     }
     placements.push_back({name, std::nullopt});
@@ -39,7 +44,7 @@ std::vector<Placement> placements_of(const Source& source, const std::vector<boo
     return folders ? place_splits(source.groups(), images, wrapped) : std::vector<Placement>(source.groups().size());
   }
   return folders ? place_folders(source.groups(), images, wrapped, source.name)
-                 : place_classes(source, images, options.class_names);
+                 : place_classes(source, images, options);
 }
 
 std::vector<GroupPlace> place_source(const Source& source, const std::vector<bool>& images, const PrepOptions& options,
@@ -65,13 +70,23 @@ std::vector<GroupPlace> place_source(const Source& source, const std::vector<boo
 
 }  // namespace
 
-std::vector<std::string> final_classes(std::vector<std::string> found, const std::vector<std::string>& wanted) {
+const std::vector<std::string>& wanted_classes(const PrepOptions& options) {
+  static const std::vector<std::string> kNone;
+  if (!options.class_names.empty()) return options.class_names;
+  return options.known != nullptr && !options.known->regression() ? options.known->classes : kNone;
+}
+
+std::vector<std::string> final_classes(std::vector<std::string> found, const PrepOptions& options) {
+  const std::vector<std::string>& wanted = wanted_classes(options);
   found = sorted_classes(std::move(found));
   if (wanted.empty()) return found;
   for (const std::string& name : found) {
     if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) continue;
-    const std::string near = nearest(name, wanted);
-    fail(Exit::usage, "--class-names lacks the class '{}'{}", name, near.empty() ? "" : " (near: '" + near + "')");
+    const std::string near = nearest(name, wanted), hint = near.empty() ? "" : " (near: '" + near + "')";
+    if (!options.class_names.empty()) fail(Exit::usage, "--class-names lacks the class '{}'{}", name, hint);
+    fail(Exit::mismatch,
+         "{} does not know the class '{}'{}; --class-names A,B,... gives the new data classes of its own",
+         options.known->file, name, hint);
   }
   return wanted;
 }
@@ -86,7 +101,7 @@ Places place_groups(const std::vector<std::unique_ptr<Source>>& sources, const s
   }
   std::vector<std::string> found;
   for (const auto& [name, number] : names) found.push_back(name);
-  places.classes = final_classes(std::move(found), options.class_names);
+  places.classes = final_classes(std::move(found), options);
   Names final_numbers;
   for (const std::string& name : places.classes) {
     final_numbers.try_emplace(name, static_cast<int32_t>(final_numbers.size()));

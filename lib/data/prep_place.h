@@ -27,7 +27,10 @@ struct Places {
 Places place_groups(const std::vector<std::unique_ptr<Source>>& sources, const std::vector<std::vector<bool>>& images,
                     const PrepOptions& options, const std::vector<std::string>& listed);
 
-// The classes in their final order: sorted, or as --class-names wants them. Error(usage) for one that is not wanted.
-std::vector<std::string> final_classes(std::vector<std::string> found, const std::vector<std::string>& wanted);
+// The classes that --class-names or the known recipe fixes; empty: those that are found.
+const std::vector<std::string>& wanted_classes(const PrepOptions& options);
+// The classes in their final order: sorted, or as they are wanted. For one that is not, Error(usage) where
+// --class-names, Error(mismatch) where the known recipe lacks it.
+std::vector<std::string> final_classes(std::vector<std::string> found, const PrepOptions& options);
 
 }  // namespace lepton

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/known_recipe.h"
 #include "data/pipeline.h"
 #include "data/prep_duplicates.h"
 #include "data/prep_judge.h"
@@ -138,7 +139,7 @@ class Rows {
   // A provisional number; -1 for no label.
   int32_t class_of(const std::string& label) {
     if (label.empty()) return -1;
-    const auto& names = options_.class_names;
+    const auto& names = wanted_classes(options_);
     if (!names.empty() && std::find(names.begin(), names.end(), label) == names.end()) {
       const auto number = parse_int(label);
       if (number && *number >= 0 && *number < std::ssize(names)) return class_of(names[static_cast<size_t>(*number)]);
@@ -155,7 +156,7 @@ class Rows {
     }
     const std::vector<std::string> found = std::move(scan_.classes);
     if (found.empty()) fail(Exit::no_input, "none of the {} has a label", spec_.inputs);
-    scan_.classes = final_classes(found, options_.class_names);
+    scan_.classes = final_classes(found, options_);
     std::unordered_map<std::string, int32_t> places;
     for (const std::string& name : scan_.classes) places.emplace(name, static_cast<int32_t>(places.size()));
     std::vector<int32_t> order;
@@ -167,6 +168,7 @@ class Rows {
   }
 
   void judge_training() const {
+    if (options_.known != nullptr) return;
     if (std::none_of(scan_.rows.begin(), scan_.rows.end(),
                      [](const Row& r) { return r.state == RowState::good && r.split == Split::train; })) {
       fail(Exit::no_input, "none of the {} is training data, from which the recipe is made: give some with --train",
@@ -176,6 +178,7 @@ class Rows {
   }
 
   void show_training() {
+    if (options_.known != nullptr) return;
     each(
         "fitting", [&](size_t row) { return good(row) && scan_.rows[row].split == Split::train; }, [](Entry&) {},
         [&](Entry& entry) { fit_.see(entry.record); });
@@ -235,6 +238,7 @@ class Rows {
   }
 
   void set_statistics() {
+    if (options_.known != nullptr) return options_.known->set_statistics(meta_);
     if (recipe_->type() == ElementType::f32) {
       sums_.statistics(columns(), meta_.mean, meta_.std);
       recipe_->adjust(meta_.mean, meta_.std);

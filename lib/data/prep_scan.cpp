@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "data/labels.h"
 #include "data/pipeline.h"
+#include "data/prep_labels.h"
 #include "data/prep_medium.h"
 #include "data/prep_place.h"
 #include "data/prep_regex.h"
@@ -33,51 +33,19 @@ void examine(const Source& source, const Medium& medium, ItemBlock::Entry& entry
   }
 }
 
-// Where labels come from other than class folders: a list, or file names.
-class Labels {
- public:
-  explicit Labels(const PrepOptions& options) : options_(options), regex_("--label-regex", options.label_regex) {
-    if (!options.labels.empty() && !regex_.empty()) fail(Exit::usage, "--labels and --label-regex: one of them");
-    if (!options.labels.empty()) list_ = LabelList::read(options.labels);
-  }
-  bool given() const { return list_.has_value() || !regex_.empty(); }
-  const std::vector<std::string>& classes() const { return list_ ? list_->classes() : classes_; }
-
-  // Gives a good row its label, or makes it a bad one.
-  void label(ItemBlock::Entry& entry) {
-    Row& row = entry.scanned;
-    if (!given() || row.state != RowState::good) return;
-    row.label = list_ ? list_->find(entry.item.id) : from_name(entry.item.id);
-    if (row.label >= 0) return;
-    row.state = RowState::bad;
-    entry.item.problem =
-        list_ ? "has no label in " + options_.labels : "its name does not match --label-regex " + options_.label_regex;
-  }
-  void warn_of_unused(const PrepHooks& hooks) const {
-    if (!list_ || list_->unused() == 0) return;
-    hooks.warn(fmt::format("{}: {} of {} rows name no input", options_.labels, with_commas(list_->unused()),
-                           with_commas(list_->size())));
-  }
-
- private:
-  int32_t from_name(const std::string& id) {
-    const auto name = regex_.part(id.substr(id.rfind('/') + 1));  // npos + 1 is 0
-    if (!name || name->empty()) return -1;
-    const auto [at, added] = numbers_.try_emplace(*name, static_cast<int32_t>(classes_.size()));
-    if (added) classes_.push_back(*name);
-    return at->second;
-  }
-
-  const PrepOptions& options_;
-  Regex regex_;
-  std::optional<LabelList> list_;
-  std::vector<std::string> classes_;  // of names, in the order they are met
-  std::unordered_map<std::string, int32_t> numbers_;
-};
+// Gives a good row its label where labels are told, or makes it a bad one.
+void label(ToldLabels& labels, ItemBlock::Entry& entry) {
+  Row& row = entry.scanned;
+  if (!labels.given() || row.state != RowState::good) return;
+  row.label = labels.find(entry.item.id);
+  if (row.label >= 0) return;
+  row.state = RowState::bad;
+  entry.item.problem = labels.why_none();
+}
 
 // Labels and splits of all rows, once every group is known.
 void place_rows(Scan& scan, const std::vector<std::unique_ptr<Source>>& sources, const PrepOptions& options,
-                const Labels& labels) {
+                const ToldLabels& labels) {
   std::vector<std::vector<bool>> images;
   images.reserve(sources.size());
   for (const auto& source : sources) images.emplace_back(source->groups().size(), false);
@@ -119,6 +87,7 @@ bool BlockFiller::fill(ItemBlock& block) {
     entry.row = row_++;
     if (!wanted_(entry.row)) continue;
     entry.scanned = {};
+    entry.lost_colour = false;
     entry.scanned.source = static_cast<uint16_t>(source_);
     entry.scanned.group = entry.item.group;
     bytes += entry.item.bytes.size();
@@ -131,7 +100,7 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, Medium& m
                   const PrepHooks& hooks) {
   Scan scan;
   const Regex key("--split-key", options.split_key);
-  Labels labels(options);
+  ToldLabels labels(options);
   int64_t total = 0, hidden = 0;
   for (const auto& source : sources) {
     hidden += source->hidden;
@@ -158,7 +127,7 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, Medium& m
         for (size_t i = 0; i < block.used; ++i) {
           ItemBlock::Entry& entry = block.entries[i];
           const Row& row = entry.scanned;
-          labels.label(entry);
+          label(labels, entry);
           if (row.state == RowState::good) {
             medium.saw(entry);
           } else {
@@ -185,7 +154,7 @@ Scan scan_sources(const std::vector<std::unique_ptr<Source>>& sources, Medium& m
   if (ignored > 0) {
     hooks.note(fmt::format("{} files that are no {} lie outside class folders: left out", ignored, medium.plural()));
   }
-  labels.warn_of_unused(hooks);
+  labels.warn_of_unused(hooks.warn);
   return scan;
 }
 

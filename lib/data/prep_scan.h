@@ -55,7 +55,8 @@ struct ItemBlock {
     int64_t width = 0, height = 0, channels = 0;  // of an image
     int64_t rate = 0, frames = 0;                 // of a recording
     std::vector<uint8_t> x;
-    ChannelSums sums;  // of an image
+    ChannelSums sums;          // of an image
+    bool lost_colour = false;  // of an image, as Prepared has it
   };
   std::vector<Entry> entries;
   size_t used = 0;

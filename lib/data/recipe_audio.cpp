@@ -134,7 +134,7 @@ std::string AudioRecipe::differs(const Recipe& other) const {
   same.max_seconds = settings_.max_seconds;
   if (AudioRecipe(same).json() == json()) return "";
   return "its recordings (" + audio->describe() + ") were prepared in another way than the model's training data (" +
-         describe() + "): prepare them with the same options";
+         describe() + "): prepare them with lepton-prep --recipe";
 }
 
 std::string AudioRecipe::describe() const {

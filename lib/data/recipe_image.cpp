@@ -83,7 +83,7 @@ std::vector<uint8_t> ImageRecipe::prepare(Image image) const {
 std::string ImageRecipe::differs(const Recipe& other) const {
   const auto* image = dynamic_cast<const ImageRecipe*>(&other);
   if (image == nullptr || !resize || !image->resize || mode == image->mode) return "";
-  return "its images were resized in another way than the model's training data: prepare it with the same --resize";
+  return "its images were resized in another way than the model's training data: prepare it with lepton-prep --recipe";
 }
 
 bool loses_colour(const ImageRecipe& recipe, const Image& image) {

@@ -249,7 +249,7 @@ std::string TableRecipe::differs(const Recipe& other) const {
     if (json_of(columns[c]) != json_of(table->columns[c])) where = fmt::format(" (column '{}')", columns[c].name);
   }
   return "its columns were fitted to other rows than the model's" + where +
-         ": give train and test rows to one lepton-prep, or predict the CSV file itself";
+         ": prepare them with lepton-prep --recipe, or predict the CSV file itself";
 }
 
 // A category's values stay 0 and 1, and so do flags: divided by the deviation of a rare level, its 1 would be far out.

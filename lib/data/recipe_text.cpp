@@ -123,7 +123,9 @@ std::string TextRecipe::differs(const Recipe& other) const {
   text->tokenizer->add_parts(others);
   const bool same = tokenizer->step() == text->tokenizer->step() && mine == others && form.nfkc == text->form.nfkc &&
                     form.fold == text->form.fold;
-  return same ? "" : "its texts were cut into other tokens than the model's training data: give the model its lines";
+  return same ? ""
+              : "its texts were cut into other tokens than the model's training data: give the model its lines, or "
+                "prepare them with lepton-prep --recipe";
 }
 
 }  // namespace lepton

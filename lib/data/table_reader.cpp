@@ -12,13 +12,6 @@ namespace {
 constexpr size_t kFirstLine = size_t{1} << 22;  // bytes looked at for the header
 constexpr size_t kNamesShown = 5;
 
-size_t matches(const TableRecipe& recipe, const std::vector<std::string>& names) {
-  return static_cast<size_t>(
-      std::count_if(recipe.columns.begin(), recipe.columns.end(), [&](const TableColumn& column) {
-        return column.width > 0 && std::find(names.begin(), names.end(), column.name) != names.end();
-      }));
-}
-
 // A first row that is no header of ours but no row of data either: texts in every column of numbers or dates.
 bool looks_foreign(const TableRecipe& recipe, const std::vector<std::string>& fields) {
   bool any = false;
@@ -32,6 +25,33 @@ bool looks_foreign(const TableRecipe& recipe, const std::vector<std::string>& fi
 }
 
 }  // namespace
+
+size_t count_columns(const TableRecipe& recipe, const std::vector<std::string>& names) {
+  return static_cast<size_t>(
+      std::count_if(recipe.columns.begin(), recipe.columns.end(), [&](const TableColumn& column) {
+        return column.width > 0 && std::find(names.begin(), names.end(), column.name) != names.end();
+      }));
+}
+
+std::vector<size_t> match_columns(const TableRecipe& recipe, const std::vector<std::string>& header,
+                                  const std::string& path) {
+  std::vector<std::string> absent, twice;
+  std::vector<size_t> place;
+  for (const TableColumn& column : recipe.columns) {
+    const auto at = std::find(header.begin(), header.end(), column.name);
+    if (at == header.end() && column.width > 0) absent.push_back(column.name);
+    if (column.width > 0 && std::count(header.begin(), header.end(), column.name) > 1) twice.push_back(column.name);
+    place.push_back(column.width == 0 ? kNoPlace : static_cast<size_t>(at - header.begin()));
+  }
+  if (!absent.empty()) {
+    const std::string near = nearest(absent[0], header);
+    fail(Exit::mismatch, "{}: lacks the column{} {}, which the model was trained with{}", path,
+         absent.size() == 1 ? "" : "s", some_names(absent),
+         near.empty() || absent.size() > 1 ? "" : "; is it '" + near + "'?");
+  }
+  if (!twice.empty()) fail(Exit::mismatch, "{}: has the column {} more than once", path, some_names(twice));
+  return place;
+}
 
 std::vector<std::string> header_names(const CsvRow& row) {
   std::vector<std::string> names;
@@ -59,7 +79,7 @@ void TableReader::choose_delimiter() {
     CsvReader reader(memory_bytes(line), path_, {.delimiter = delimiter, .utf8 = false});
     CsvRow row;
     if (!reader.next(row)) return;
-    const size_t found = 2 * matches(recipe_, header_names(row)) + (row.fields.size() == recipe_.columns.size());
+    const size_t found = 2 * count_columns(recipe_, header_names(row)) + (row.fields.size() == recipe_.columns.size());
     if (found <= best) continue;
     best = found;
     csv_.set_delimiter(delimiter);
@@ -68,21 +88,7 @@ void TableReader::choose_delimiter() {
 
 void TableReader::match_header(const std::vector<std::string>& header) {
   header_ = header;
-  std::vector<std::string> absent, twice;
-  place_.clear();
-  for (const TableColumn& column : recipe_.columns) {
-    const auto at = std::find(header.begin(), header.end(), column.name);
-    if (at == header.end() && column.width > 0) absent.push_back(column.name);
-    if (column.width > 0 && std::count(header.begin(), header.end(), column.name) > 1) twice.push_back(column.name);
-    place_.push_back(column.width == 0 ? kNowhere : static_cast<size_t>(at - header.begin()));
-  }
-  if (!absent.empty()) {
-    const std::string near = nearest(absent[0], header);
-    fail(Exit::mismatch, "{}: lacks the column{} {}, which the model was trained with{}", path_,
-         absent.size() == 1 ? "" : "s", some_names(absent),
-         near.empty() || absent.size() > 1 ? "" : "; is it '" + near + "'?");
-  }
-  if (!twice.empty()) fail(Exit::mismatch, "{}: has the column {} more than once", path_, some_names(twice));
+  place_ = match_columns(recipe_, header, path_);
   std::vector<std::string> extra;
   for (const std::string& name : header) {
     const bool used = std::any_of(recipe_.columns.begin(), recipe_.columns.end(),
@@ -107,7 +113,7 @@ void TableReader::take_order(size_t fields) {
   options_.detail(fmt::format("{}: no header: columns are taken in the order of the training data", path_));
   header_.clear();
   for (size_t c = 0; c < recipe_.columns.size(); ++c) {
-    place_.push_back(recipe_.columns[c].width > 0 ? c : kNowhere);
+    place_.push_back(recipe_.columns[c].width > 0 ? c : kNoPlace);
     header_.push_back(recipe_.columns[c].name);
   }
 }
@@ -118,7 +124,7 @@ void TableReader::begin() {
   if (!csv_.next(row_)) return;
   if (!row_.problem.empty()) fail(Exit::mismatch, "{}:{}: the header {}", path_, row_.line, row_.problem);
   const std::vector<std::string> names = header_names(row_);
-  const bool ours = matches(recipe_, names) > 0;
+  const bool ours = count_columns(recipe_, names) > 0;
   if (ours || (names.size() == recipe_.columns.size() && looks_foreign(recipe_, names))) {
     match_header(names);
   } else {
@@ -142,11 +148,11 @@ bool TableReader::next(Record& record) {
     record.problem = fmt::format("has {} fields, expected {}", row_.fields.size(), header_.size());
     return true;
   }
-  if (id_ != kNowhere) record.id = trimmed(row_.fields[id_]);
+  if (id_ != kNoPlace) record.id = trimmed(row_.fields[id_]);
   if (options_.fields) record.fields.assign(row_.fields.begin(), row_.fields.end());
   for (size_t c = 0; c < place_.size(); ++c) {
     if (c > 0) record.raw += kFieldEnd;
-    if (place_[c] != kNowhere) record.raw += row_.fields[place_[c]];
+    if (place_[c] != kNoPlace) record.raw += row_.fields[place_[c]];
   }
   return true;
 }

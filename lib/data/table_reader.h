@@ -5,6 +5,9 @@
 
 namespace lepton {
 
+// Where a column stands that is ignored.
+constexpr size_t kNoPlace = ~size_t{0};
+
 // A stream without a known file name is "-". Rows of another number of fields, and faulty ones, are records with a
 // problem. Error(mismatch) where the header lacks a column of the recipe, or there is no header and the number of
 // fields is another; Error(usage) where the column for ids is missing.
@@ -26,11 +29,17 @@ class TableReader : public RecordReader {
   CsvReader csv_;
   CsvRow row_;
   std::vector<std::string> header_;
-  std::vector<size_t> place_;  // of each column of the recipe among the fields; kNowhere: ignored and absent
-  size_t id_ = kNowhere;
+  std::vector<size_t> place_;  // of each column of the recipe among the fields; kNoPlace: ignored
+  size_t id_ = kNoPlace;
   bool begun_ = false, waiting_ = false;  // waiting_: row_ is the first row of data, read to see whether it is a header
-  static constexpr size_t kNowhere = ~size_t{0};
 };
+
+// The place of each column of a recipe among the names of a header; kNoPlace for those that are ignored.
+// Error(mismatch) naming columns that are missing, or there twice.
+std::vector<size_t> match_columns(const TableRecipe& recipe, const std::vector<std::string>& header,
+                                  const std::string& path);
+// How many columns of the recipe that are used these names hold.
+size_t count_columns(const TableRecipe& recipe, const std::vector<std::string>& names);
 
 // Names of a header: trimmed fields.
 std::vector<std::string> header_names(const CsvRow& row);

@@ -29,11 +29,11 @@ std::string lower(std::string text) {
   return text;
 }
 
-std::string joined(const std::vector<std::string_view>& fields, const std::vector<size_t>& place, size_t nowhere) {
+std::string joined(const std::vector<std::string_view>& fields, const std::vector<size_t>& place) {
   std::string raw;
   for (size_t c = 0; c < place.size(); ++c) {
     if (c > 0) raw += kFieldEnd;
-    if (place[c] != nowhere) raw += trimmed(fields[place[c]]);
+    if (place[c] != kNoPlace) raw += trimmed(fields[place[c]]);
   }
   return raw;
 }
@@ -70,7 +70,9 @@ void TableSource::open(const InputSpec& input) {
   file.delimiter = detect_delimiter(text_of(head), whole);
   const auto rows = first_rows(text_of(head), whole, file.delimiter, kRowsSeen);
   if (rows.empty()) fail(Exit::no_input, "{}: holds no row that can be read", input.path);
-  file.header = options_.header == HeaderRow::yes || (options_.header == HeaderRow::find && has_header(rows));
+  const std::vector<std::string> first(rows[0].begin(), rows[0].end());
+  const bool ours = options_.recipe != nullptr && count_columns(*options_.recipe, first) > 0;
+  file.header = options_.header == HeaderRow::yes || (options_.header == HeaderRow::find && (ours || has_header(rows)));
   for (size_t i = 0; i < rows[0].size(); ++i) {
     file.names.push_back(file.header ? std::string(trimmed(rows[0][i])) : fmt::format("c{}", i + 1));
   }
@@ -81,6 +83,24 @@ void TableSource::open(const InputSpec& input) {
     file.name = file.path;
     other.name = other.path;
   }
+}
+
+// Where --label says nothing: a usual name, else the last column; of those a known recipe does not use.
+std::string TableSource::choose_label(const std::vector<std::string>& names) const {
+  std::vector<std::string> free;
+  for (const std::string& name : names) {
+    const bool used =
+        options_.recipe != nullptr && std::any_of(options_.recipe->columns.begin(), options_.recipe->columns.end(),
+                                                  [&](const TableColumn& column) { return column.name == name; });
+    if (!used) free.push_back(name);
+  }
+  if (std::find(free.begin(), free.end(), options_.target) != free.end()) return options_.target;
+  for (const char* usual : {"label", "target", "class"}) {
+    for (const std::string& name : free) {
+      if (lower(name) == usual) return name;
+    }
+  }
+  return free.empty() ? "" : free.back();
 }
 
 // Label and columns by the first file.
@@ -97,17 +117,25 @@ void TableSource::settle_columns() {
          near.empty() ? "" : ", is it '" + near + "'?", some_names(first.names));
   }
   label_ = options_.label;
-  for (const char* usual : {"label", "target", "class"}) {
-    for (const std::string& name : first.names) {
-      if (label_.empty() && lower(name) == usual) label_ = name;
+  if (label_.empty()) {
+    label_ = choose_label(first.names);
+    if (label_.empty()) {
+      fail(Exit::mismatch, "{}: has no column of labels: all are inputs of the recipe; --label names one", first.path);
     }
+    const std::string name = lower(label_);
+    label_guessed_ = name != "label" && name != "target" && name != "class" && label_ != options_.target;
   }
-  label_guessed_ = label_.empty();
-  if (label_guessed_) label_ = first.names.back();
   std::set<std::string> seen;
   for (const std::string& name : first.names) {
     if (!name.empty() && !seen.insert(name).second) fail(Exit::usage, "{}: has two columns '{}'", first.path, name);
-    if (name != label_ && name != options_.id && name != options_.split_key) columns_.push_back(name);
+    const bool input = name != label_ && name != options_.id && name != options_.split_key;
+    if (input && options_.recipe == nullptr) columns_.push_back(name);
+  }
+  if (options_.recipe != nullptr) {
+    for (const TableColumn& column : options_.recipe->columns) {
+      if (column.name == label_ && column.width > 0) fail(Exit::usage, "--label {}: is an input of the recipe", label_);
+      columns_.push_back(column.name);
+    }
   }
   if (columns_.empty()) {
     fail(Exit::no_input, "{}: has no column besides the label '{}' (fields parted by {}): nothing to learn from",
@@ -130,9 +158,10 @@ void TableSource::match(File& file) {
       fail(Exit::mismatch, "{}: lacks the column '{}' that {} has", file.path, name, first.path);
     return static_cast<size_t>(at - file.names.begin());
   };
-  for (const std::string& name : columns_) {
+  if (options_.recipe != nullptr) file.place = match_columns(*options_.recipe, file.names, file.path);
+  for (const std::string& name : options_.recipe != nullptr ? std::vector<std::string>{} : columns_) {
     const bool out = std::find(options_.left_out.begin(), options_.left_out.end(), name) != options_.left_out.end();
-    file.place.push_back(out || name.empty() ? kNowhere : place(name));
+    file.place.push_back(out || name.empty() ? kNoPlace : place(name));
   }
   file.label = place(label_);
   if (!options_.id.empty()) file.id = place(options_.id);
@@ -168,14 +197,14 @@ void TableSource::fill(LabelledRecord& record, const File& file) {
     record.problem = fmt::format("has {} fields, expected {}", row_.fields.size(), file.names.size());
     return;
   }
-  if (file.id != kNowhere) record.id = trimmed(row_.fields[file.id]);
-  if (file.key != kNowhere) record.key = trimmed(row_.fields[file.key]);
+  if (file.id != kNoPlace) record.id = trimmed(row_.fields[file.id]);
+  if (file.key != kNoPlace) record.key = trimmed(row_.fields[file.key]);
   const std::string_view label = trimmed(row_.fields[file.label]);
   if (means_missing(label, options_.missing)) {
     record.problem = fmt::format("has no label in column '{}'", label_);
     return;
   }
-  record.raw = joined(row_.fields, file.place, kNowhere);
+  record.raw = joined(row_.fields, file.place);
   if (!regression_) {
     record.label = label;
     return;

@@ -7,6 +7,7 @@
 
 #include "data/prep_rows.h"
 #include "data/source.h"
+#include "data/table_reader.h"
 #include "io/csv.h"
 
 namespace lepton {
@@ -21,6 +22,8 @@ struct TableSourceOptions {
   std::optional<bool> regression;     // told; else by the labels
   std::vector<std::string> left_out;  // columns whose content is not to be looked at
   HeaderRow header = HeaderRow::find;
+  std::string target;                   // label of this name is taken before the usual ones
+  const TableRecipe* recipe = nullptr;  // known: columns are its own, in its order
 };
 
 // Whether a file's beginning looks like a table: a header line, two columns or more.
@@ -29,7 +32,8 @@ bool looks_like_table(std::string_view head, bool whole);
 class TableSource : public LabelledRecords {
  public:
   // Opens all files and reads their labels. Files after the first are matched to its columns by name. Error(no_input),
-  // Error(usage) for a column that is not there, Error(mismatch) for a file that lacks one of the first's columns.
+  // Error(usage) for a column that is not there, Error(mismatch) for a file that lacks one of the first's columns, or
+  // of the recipe's.
   TableSource(const std::vector<InputSpec>& inputs, const TableSourceOptions& options, const PrepHooks& hooks);
   void rewind() override;
   bool next(LabelledRecord& record) override;
@@ -47,11 +51,12 @@ class TableSource : public LabelledRecords {
     char delimiter = ',';
     bool header = false;
     std::vector<std::string> names;  // of its columns
-    std::vector<size_t> place;       // of each of columns_ among them; kNowhere: left out
-    size_t label = 0, id = kNowhere, key = kNowhere;
+    std::vector<size_t> place;       // of each of columns_ among them; kNoPlace: left out
+    size_t label = 0, id = kNoPlace, key = kNoPlace;
   };
   void open(const InputSpec& input);
   void settle_columns();
+  std::string choose_label(const std::vector<std::string>& names) const;
   void match(File& file);
   void read_labels(const PrepHooks& hooks);
   void fill(LabelledRecord& record, const File& file);
@@ -64,7 +69,6 @@ class TableSource : public LabelledRecords {
   size_t file_ = 0;
   std::unique_ptr<CsvReader> csv_;
   CsvRow row_;
-  static constexpr size_t kNowhere = ~size_t{0};
 };
 
 }  // namespace lepton

@@ -70,8 +70,10 @@ class TextRows {
 std::unique_ptr<LabelledRecords> text_file_records(const std::vector<InputSpec>& files, const TextReading& reading,
                                                    const TextColumns& columns);
 
-// Documents of sources of class folders; split keys are what options.split_key matches in their names.
+// Documents of sources, labelled by class folders, or by options.labels or options.label_regex; split keys are what
+// options.split_key matches in their names. `warn` is told of labels that name no document.
 std::unique_ptr<LabelledRecords> document_records(std::vector<std::unique_ptr<Source>> sources,
-                                                  const PrepOptions& options);
+                                                  const PrepOptions& options,
+                                                  const std::function<void(const std::string&)>& warn);
 
 }  // namespace lepton

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -81,6 +82,21 @@ struct Closer {
   void operator()(SNDFILE* file) const { Library::get().close(file); }
 };
 
+// The header of an MPEG layer III frame.
+bool is_mp3_frame(std::span<const uint8_t> b) {
+  return b.size() >= 4 && b[0] == 0xFF && (b[1] & 0xE6) == 0xE2 && (b[1] & 0x18) != 0x08 && (b[2] & 0xF0) != 0xF0 &&
+         (b[2] & 0xF0) != 0 && (b[2] & 0x0C) != 0x0C;
+}
+
+// libmpg123 writes notes about damaged files to the C library's `stderr`, which glibc lets a program set; what is wrong
+// with a file is said by Reader. Our own messages keep the stream they began with.
+void mute_decoder() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (std::FILE* nowhere = std::fopen("/dev/null", "we")) stderr = nowhere;
+  });
+}
+
 // An open recording whose header has been judged.
 class Reader {
  public:
@@ -126,11 +142,17 @@ class Reader {
 
  private:
   void open() {
+    if (is_mp3()) mute_decoder();
     static std::mutex mutex;  // libsndfile keeps the fault of a failed opening in one place for all threads
     const std::lock_guard lock(mutex);
     SF_VIRTUAL_IO io{Memory::length, Memory::seek, Memory::read, Memory::write, Memory::tell};
     file_.reset(Library::get().open(&io, SFM_READ, &format_, &memory_));
     if (!file_) fail(Exit::bad_inputs, "is no recording that can be read: {}", reason(nullptr));
+  }
+
+  bool is_mp3() const {
+    return is_mp3_frame(memory_.bytes) ||
+           (memory_.bytes.size() > 2 && std::memcmp(memory_.bytes.data(), "ID3", 3) == 0);
   }
 
   static std::string reason(SNDFILE* file) {
@@ -155,12 +177,6 @@ class Reader {
   int64_t most_ = 0;
   std::unique_ptr<SNDFILE, Closer> file_;
 };
-
-// The header of an MPEG layer III frame.
-bool is_mp3_frame(std::span<const uint8_t> b) {
-  return b.size() >= 4 && b[0] == 0xFF && (b[1] & 0xE6) == 0xE2 && (b[1] & 0x18) != 0x08 && (b[2] & 0xF0) != 0xF0 &&
-         (b[2] & 0xF0) != 0 && (b[2] & 0x0C) != 0x0C;
-}
 
 }  // namespace
 

@@ -22,8 +22,8 @@ struct Importance {
 };
 
 // How much a metric (larger = better) drops when a group's columns are permuted together over the samples (Breiman
-// 2001), largest drop first, equals by name. x: [n, width], n >= 1; metric is asked for each permuted x and once for x
-// itself. repeats >= 2; permutations are a function of seed, group and repeat.
+// 2001), largest drop first, equals by name. x: [n, width], n >= 1; metric is asked for x itself first, then for
+// each permuted x. repeats >= 2; permutations are a function of seed, group and repeat.
 std::vector<Importance> permutation_importance(std::span<const float> x, int64_t width,
                                                std::span<const ColumnGroup> groups,
                                                const std::function<double(std::span<const float>)>& metric,

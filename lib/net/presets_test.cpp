@@ -114,7 +114,7 @@ TEST(DefaultPreset, IsOneForTheKindOfSamples) {
     Shape shape;
     int64_t tokens;
     const char* name;
-  } rows[] = {{{30}, 0, "mlp"},         {{98, 40}, 0, "kws"},       {{8000, 1}, 0, "default"},
+  } rows[] = {{{30}, 0, "default"},     {{98, 40}, 0, "kws"},       {{8000, 1}, 0, "default"},
               {{60}, 20000, "textcnn"}, {{60}, 131073, "fasttext"}, {{900}, 20000, "fasttext"}};
   for (const auto& row : rows) {
     for (const int64_t samples : {100, 2000, 6000, 120000}) {

@@ -82,7 +82,7 @@ const SplitData& require_split(const Dataset& dataset, Split which) {
 
 void check_samples(const Predictor& predictor, const Dataset& dataset) {
   if (!(dataset.sample_shape() == predictor.graph.input)) {
-    fail(Exit::mismatch, "{}: its samples are {}, the model takes {}: prepare it as the training data was",
+    fail(Exit::mismatch, "{}: its samples are {}, the model takes {}: prepare it with lepton-prep --recipe",
          dataset.path(), dataset.sample_shape().to_string(), predictor.graph.input.to_string());
   }
   const std::unique_ptr<const Recipe> recipe = read_recipe(dataset.meta().recipe, dataset.meta().parts);

@@ -211,7 +211,13 @@ void predict_stream(const Predictor& predictor, Answerer& answerer, const Stream
     if (!x.empty()) answerer.infer(static_cast<int64_t>(x.size() / bytes), x, values);
     auto from = values.begin();
     for (const auto& item : items) {
-      Answer a{item->input, {}, item->error, item->sample.lost_colour, item->sample.resampled, std::move(item->fields)};
+      Answer a{item->input,
+               {},
+               item->error,
+               item->sample.lost_colour,
+               item->sample.resampled,
+               item->sample.cut,
+               std::move(item->fields)};
       if (item->error.empty()) {
         a.values.assign(from, from + static_cast<int64_t>(width));
         from += static_cast<int64_t>(width);

@@ -16,6 +16,7 @@ struct Answer {
   std::string error;                  // empty = fine
   bool lost_colour = false;           // turned gray without having been asked to
   bool resampled = false;             // a recording brought to another rate
+  bool cut = false;                   // a text longer than a sample, whose end was left out
   std::vector<std::string> fields{};  // of the record, if StreamOptions::records asks for them
 };
 

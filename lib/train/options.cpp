@@ -126,6 +126,7 @@ const std::map<std::string, Setter>& setters() {
          if (v != "none" && v != "auto") number(n, v, 1e-6, 0.9);
          o.val = v;
        }},
+      {"best", [](O& o, S n, S v) { o.best_by_loss = choose<bool>(n, v, {{"accuracy", false}, {"loss", true}}); }},
       {"patience", [](O& o, S n, S v) { o.patience = whole(n, v, 0, 1'000'000); }},
       {"target",
        [](O& o, S n, S v) {
@@ -222,16 +223,33 @@ void apply_augment(TrainOptions& options, const std::string& value) {
   }
 }
 
-void check_augment(TrainOptions& options, const Shape& sample) {
-  const AugmentSpec& a = options.augment;
-  if (sample.rank() == 3 && (a.time_mask > 0 || a.band_mask > 0 || a.noise > 0)) {
-    fail(Exit::usage, "--augment: time-mask, band-mask and noise are for recordings: these are images");
+void check_augment(TrainOptions& options, const Shape& sample, const std::string& asked) {
+  struct Row {
+    const char* name;
+    int least_rank, most_rank;
+  };
+  constexpr Row kRows[] = {{"shift", 2, 3},    {"flip", 3, 3},      {"cutout", 3, 3},    {"brightness", 3, 3},
+                           {"contrast", 3, 3}, {"time-mask", 2, 2}, {"band-mask", 2, 2}, {"noise", 2, 2}};
+  const char* kind = sample.rank() == 3 ? "images" : sample.rank() == 2 ? "recordings" : "texts or rows";
+  const bool listed = asked.find('=') != std::string::npos;
+  for (const std::string& part : listed ? split(asked, ',') : std::vector<std::string>{}) {
+    for (const Row& row : kRows) {
+      if (part.substr(0, part.find('=')) != row.name) continue;
+      if (sample.rank() >= row.least_rank && sample.rank() <= row.most_rank) continue;
+      fail(Exit::usage, "--augment {}: {} is for {}: the samples are {}", asked, row.name,
+           row.least_rank == 3  ? "images"
+           : row.most_rank == 2 ? "recordings"
+                                : "images and recordings",
+           kind);
+    }
   }
+  AugmentSpec& a = options.augment;
+  if (sample.rank() == 3 && (a.time_mask > 0 || a.band_mask > 0 || a.noise > 0))
+    fail(Exit::usage, "time-mask, band-mask and noise are for recordings: the samples are {}", kind);
   if (sample.rank() == 3) return;
   options.flip_auto = false;
-  if (a.flip != AugmentSpec::Flip::none || a.cutout > 0 || a.brightness > 0 || a.contrast > 0) {
-    fail(Exit::usage, "--augment: flip, cutout, brightness and contrast are for images");
-  }
+  if (a.flip != AugmentSpec::Flip::none || a.cutout > 0 || a.brightness > 0 || a.contrast > 0)
+    fail(Exit::usage, "flip, cutout, brightness and contrast are for images: the samples are {}", kind);
 }
 
 double parse_duration(const std::string& option, const std::string& text) {
@@ -280,6 +298,7 @@ std::string options_json(const TrainOptions& o) {
   if (o.augment.noise > 0) j["noise"] = decimal(o.augment.noise);
   j["class-weight"] = o.class_weight;
   j["val"] = o.val;
+  if (o.best_by_loss) j["best"] = "loss";
   j["patience"] = o.patience;
   if (o.precision != Precision::fp32) j["precision"] = kPrecisionNames[static_cast<size_t>(o.precision)];
   if (o.loss_scale > 0) j["loss-scale"] = decimal(o.loss_scale);

@@ -28,6 +28,7 @@ struct TrainOptions {
   bool flip_auto = false;             // flips join only if mirrored validation loses little
   std::string class_weight = "none";  // none | auto | NAME=W,NAME=W
   std::string val = "auto";           // auto | FRACTION | none
+  bool best_by_loss = false;          // of two models the one of less validation loss, not of more accuracy
   int64_t patience = 0;               // epochs without a better model before stopping; 0 = never
   Precision precision = Precision::fp32;
   float loss_scale = 0;  // fp16: fixed, or 0 for one that adapts itself
@@ -55,8 +56,9 @@ void scale_decays(TrainOptions& options, const TrainOptions& recipe, bool bias_g
 // --augment: auto | none | "shift=2,flip=random,cutout=8,brightness=0.1,contrast=0.1"; auto leaves the preset's numbers
 // and lets the data decide on flips.
 void apply_augment(TrainOptions& options, const std::string& value);
-// Error(usage) for variations of images asked for frames, and the other way round; frames are never mirrored.
-void check_augment(TrainOptions& options, const Shape& sample);
+// Error(usage) for variations that samples of this shape do not have: of `asked` (--augment as given, "" = not) by
+// name, of a preset by value. Only images are mirrored.
+void check_augment(TrainOptions& options, const Shape& sample, const std::string& asked);
 
 // "90", "90s", "30m", "1.5h" in seconds.
 double parse_duration(const std::string& option, const std::string& text);

@@ -109,26 +109,30 @@ TEST(Options, AugmentListsReplaceTheRecipes) {
 }
 
 TEST(Options, VariationsMustFitTheSamples) {
-  const Shape image{8, 8, 1}, frames{50, 40};
+  const Shape image{8, 8, 1}, frames{50, 40}, row{12};
   for (const auto& [list, sample, fits] : {std::tuple{"shift=2,flip=random,cutout=3", image, true},
                                            {"shift=2,time-mask=5,band-mask=4,noise=0.5", frames, true},
                                            {"flip=random", frames, false},
                                            {"cutout=3", frames, false},
                                            {"contrast=0.1", frames, false},
                                            {"noise=0.5", image, false},
-                                           {"band-mask=4", image, false}}) {
+                                           {"band-mask=4", image, false},
+                                           {"flip=auto", frames, false},
+                                           {"shift=2", row, false},
+                                           {"cutout=0", row, false},
+                                           {"time-mask=3", row, false}}) {
     TrainOptions options;
     apply_augment(options, list);
     if (fits) {
-      EXPECT_NO_THROW(check_augment(options, sample)) << list;
+      EXPECT_NO_THROW(check_augment(options, sample, list)) << list;
       EXPECT_NE(options_json(options).find("\"shift\":2"), std::string::npos);
     } else {
-      EXPECT_EQ(status_of([&] { check_augment(options, sample); }), Exit::usage) << list;
+      EXPECT_EQ(status_of([&] { check_augment(options, sample, list); }), Exit::usage) << list;
     }
   }
   TrainOptions automatic;
   apply_augment(automatic, "auto");
-  check_augment(automatic, frames);
+  check_augment(automatic, frames, "auto");
   EXPECT_FALSE(automatic.flip_auto);
 }
 

@@ -30,6 +30,9 @@ Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
   if (regression() && options_.class_weight != "none") {
     fail(Exit::usage, "--class-weight: {} has numbers to predict, no classes", data.path());
   }
+  if (regression() && options_.label_smoothing > 0) {
+    fail(Exit::usage, "--label-smoothing: {} has numbers to predict, no classes", data.path());
+  }
   if (!options_.target.empty() && options_.target.starts_with("rmse=") != regression()) {
     fail(Exit::usage, "--target {}: {} is judged by {}", options_.target, data.path(),
          regression() ? "rmse=X" : "accuracy=X");
@@ -196,6 +199,7 @@ Run::Score Run::validate(bool mirrored) {
 }
 
 bool Run::better(const Score& score) const {
+  if (options_.best_by_loss) return best_.tensors.empty() || score.loss < state_.best_loss;
   return best_.tensors.empty() || score.accuracy > state_.best_accuracy ||
          (score.accuracy == state_.best_accuracy && score.loss < state_.best_loss);
 }

@@ -99,3 +99,12 @@ setup() {
   run lepton-infer model.h5 "$BATS_TEST_TMPDIR/other.h5"
   expect 7 "other tokens"
 }
+
+@test "texts longer than the model's are cut, and that is told once" {
+  { cat test.tsv; printf 'pos\t'; for i in {1..500}; do printf 'w%d ' "$i"; done; echo; } >"$BATS_TEST_TMPDIR/long.tsv"
+  run lepton-infer model.h5 "$BATS_TEST_TMPDIR/long.tsv"
+  expect 0 "1 of 61 texts were cut at"
+  [ "$(grep -c 'were cut' <<<"$output")" -eq 1 ]
+  run lepton-infer -q model.h5 "$BATS_TEST_TMPDIR/long.tsv"
+  [[ $output != *"were cut"* ]]
+}

@@ -74,7 +74,7 @@ shape() { h5dump -H -d "/train/x" "$1" | grep -o 'SIMPLE { ([^)]*)' | head -1; }
   done
   tree photos cat dog
   run lepton-prep photos --rate 8000 -o wrong.h5
-  expect 2 "are for recordings"
+  expect 2 "--rate is for recordings: the inputs are images"
 }
 
 @test "a changed rate is said once" {
@@ -104,4 +104,16 @@ shape() { h5dump -H -d "/train/x" "$1" | grep -o 'SIMPLE { ([^)]*)' | head -1; }
   run lepton-prep words -o out2.h5
   expect 3 "5 of 26 inputs are bad"
   [ ! -e out2.h5 ]
+}
+
+@test "a damaged MP3 is named once, in our words alone" {
+  mkdir -p words/a words/b
+  for class in a b; do
+    cp "$BATS_TEST_DIRNAME/../../testdata/audio/layer3.mp3" words/$class/whole.mp3
+    head -c -600 words/$class/whole.mp3 >words/$class/cut.mp3
+    { cat words/$class/cut.mp3; printf 'RIFFxxxx'; head -c 400 /dev/zero; } >words/$class/junk.mp3
+  done
+  run lepton-prep words -o out.h5 --max-errors 99% --split 100/0/0
+  [[ $output == *"a/junk.mp3: is truncated"* ]]
+  ! grep -v '^lepton-prep: ' <<<"$output"
 }
