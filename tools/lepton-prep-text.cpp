@@ -152,10 +152,10 @@ void add_text_options(CLI::App& app, TextCommand& c) {
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{8}))
       ->group(kTexts);
-  app.add_option("--char-ngrams", c.char_ngrams, "lengths of the parts of words that are such tokens; 0 = none (3-6)")
+  app.add_option("--char-ngrams", c.char_ngrams, "lengths of the parts of words that are such tokens; 0 = none (4-4)")
       ->type_name("A-B")
       ->group(kTexts);
-  app.add_option("--buckets", c.buckets, "hash values of such tokens (131072)")
+  app.add_option("--buckets", c.buckets, "hash values of such tokens (1048576)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{8}, int64_t{1} << 24))
       ->group(kTexts);

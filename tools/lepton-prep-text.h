@@ -14,8 +14,8 @@ class App;
 namespace lepton {
 
 struct TextCommand {
-  std::string column, tokens, length, encoding = "UTF-8", letter_case = "fold", char_ngrams = "3-6";
-  int64_t vocabulary = 0, min_count = 2, word_ngrams = 2, buckets = 1 << 17, max_text = 1 << 20;
+  std::string column, tokens, length, encoding = "UTF-8", letter_case = "fold", char_ngrams = "4-4";
+  int64_t vocabulary = 0, min_count = 2, word_ngrams = 2, buckets = 1 << 20, max_text = 1 << 20;
   bool nfkc = false;
 };
 

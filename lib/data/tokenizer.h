@@ -41,8 +41,8 @@ std::unique_ptr<const Tokenizer> word_tokenizer(std::vector<std::string> words);
 // `words` words, and the parts of `least` to `most` characters of each word between "<" and ">". FNV-1a modulo
 // `buckets`; only buckets seen in training have ids, what falls into another one is left out.
 struct NgramSizes {
-  int64_t words = 2, least = 3, most = 6;  // most 0: no parts of words
-  int64_t buckets = 1 << 17;
+  int64_t words = 2, least = 4, most = 4;  // most 0: no parts of words
+  int64_t buckets = 1 << 20;               // enough that few n-grams share one; rows are spent on those seen alone
 };
 // Calls take with the bucket of each n-gram of the text, in order.
 void for_each_ngram(std::string_view text, const NgramSizes& sizes, const std::function<void(uint32_t bucket)>& take);

@@ -110,9 +110,10 @@ TEST(Ngrams, AreWordsRunsAndPartsInOrder) {
   EXPECT_EQ(count("one two three", {.words = 1, .most = 0}), 3);
   EXPECT_EQ(count("one two three", {.words = 2, .most = 0}), 5);
   EXPECT_EQ(count("one two three", {.words = 3, .most = 0}), 6);
-  EXPECT_EQ(count("one", {.words = 1}), 1 + 3 + 2 + 1);                       // <on one ne>, <one one>, <one>
-  EXPECT_EQ(count("\xC3\xA9\xC3\xA9\xC3\xA9", {.words = 1}), 1 + 3 + 2 + 1);  // characters, not bytes
-  EXPECT_EQ(count("\xE4\xBD\xA0\xE5\xA5\xBD !", {.words = 1}), 3);            // ideographs and marks have no parts
+  EXPECT_EQ(count("one", {.words = 1, .least = 3, .most = 6}), 1 + 3 + 2 + 1);  // <on one ne>, <one one>, <one>
+  EXPECT_EQ(count("\xC3\xA9\xC3\xA9\xC3\xA9", {.words = 1, .least = 3, .most = 6}),
+            1 + 3 + 2 + 1);                                         // characters, not bytes
+  EXPECT_EQ(count("\xE4\xBD\xA0\xE5\xA5\xBD !", {.words = 1}), 3);  // ideographs and marks have no parts
 }
 
 TEST(Ngrams, OnlyBucketsSeenHaveIds) {
