@@ -41,7 +41,7 @@ class Stream : public testing::Test {
   }
 
   std::vector<Answer> answers(int64_t batch, const std::vector<std::string>& names, int decoders = 3) {
-    Answerer answerer(predictor_, predictor_.graph.output(), batch, "cpu", 1);
+    Answerer answerer(predictor_, predictor_.graph.output(), batch, {.device = "cpu", .threads = 1});
     std::vector<Answer> all;
     predict_stream(
         predictor_, answerer, {.max_latency = 0.02, .decoders = decoders},
@@ -87,7 +87,7 @@ TEST_F(Stream, BadInputsKeepTheirPlace) {
 }
 
 TEST_F(Stream, AnErrorOfTheListComesBehindTheAnswers) {
-  Answerer answerer(predictor_, predictor_.graph.output(), 4, "cpu", 1);
+  Answerer answerer(predictor_, predictor_.graph.output(), 4, {.device = "cpu", .threads = 1});
   size_t answered = 0;
   const auto produce = [&](const NameSink& sink) {
     for (const std::string& name : names_) sink.push(name);
@@ -98,7 +98,7 @@ TEST_F(Stream, AnErrorOfTheListComesBehindTheAnswers) {
 }
 
 TEST_F(Stream, AFailingReceiverEndsTheProducer) {
-  Answerer answerer(predictor_, predictor_.graph.output(), 4, "cpu", 1);
+  Answerer answerer(predictor_, predictor_.graph.output(), 4, {.device = "cpu", .threads = 1});
   bool ended = false;
   const auto produce = [&](const NameSink& sink) {
     while (sink.wanted()) sink.push(names_[0]);
