@@ -1,7 +1,12 @@
 # Every third-party library the project uses, found once, as imported targets.
 find_package(fmt REQUIRED)
 find_package(Threads REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+else()  # loops run on one thread; oneDNN's library and the calls of threads.cpp are libgomp's
+  add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
+  target_link_libraries(OpenMP::OpenMP_CXX INTERFACE gomp)
+endif()
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(ZLIB REQUIRED)

@@ -28,7 +28,6 @@ class InferencePlan {
   Arena arena_;
   std::vector<std::unique_ptr<Op>> ops_;
   Value target_;
-  int64_t batch_;
 };
 
 class TrainingPlan {

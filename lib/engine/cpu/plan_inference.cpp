@@ -8,7 +8,7 @@ namespace lepton::cpu {
 
 InferencePlan::InferencePlan(const Graph& graph, const EngineOptions& options, NodeId target,
                              const ParameterSet& parameters)
-    : texts_(graph, options.batch), batch_(options.batch) {
+    : texts_(graph, options.batch) {
   const Lowered lowered = lower(graph, target, false);
   std::vector<Value> values;
   for (const LoweredValue& v : lowered.values) {
