@@ -39,8 +39,9 @@ void try_bytes(std::string_view text) {
     size_t bytes = 0;
     for_each_word(plain, [&](std::string_view word, bool) { bytes += word.size(); });
     if (bytes > plain.size()) std::abort();
-    for_each_ngram(plain, {}, [](uint32_t bucket) {
-      if (bucket >= (1U << 17)) std::abort();
+    const NgramSizes sizes;
+    for_each_ngram(plain, sizes, [&](uint32_t bucket) {
+      if (bucket >= sizes.buckets) std::abort();
     });
   } catch (const Error& error) {
     if (error.status() != Exit::bad_inputs) std::abort();

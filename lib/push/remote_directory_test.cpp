@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 class DirectoryRemoteTest : public RemoteTest {
  protected:
   std::unique_ptr<Remote> open() { return open_remote(parse_destination(path("out")), options_); }
-  static constexpr Condition kAbsent{Condition::Kind::absent, ""};
+  static inline const Condition kAbsent{Condition::Kind::absent, ""};
 };
 
 TEST_F(DirectoryRemoteTest, RoundTrip) {

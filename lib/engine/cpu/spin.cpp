@@ -7,8 +7,14 @@
 // which no library reads while it is loaded, lends its place until the libraries are.
 #include "engine/cpu/threads.h"
 
-// Sanitizers are not ready so early.
-#define LEPTON_EARLY __attribute__((no_sanitize("address", "thread", "undefined")))
+// Sanitizers are not ready so early: there nothing is lent.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LEPTON_NOTHING_LENT
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LEPTON_NOTHING_LENT
+#endif
+#endif
 
 namespace lepton::cpu {
 namespace {
@@ -20,19 +26,19 @@ char* owner = nullptr;  // the entry itself
 constexpr const char* kDecided[] = {"GOMP_SPINCOUNT=", "OMP_WAIT_POLICY="};
 constexpr const char* kLenders[] = {"_=", "OLDPWD=", "SHLVL=", "PWD=", "LOGNAME=", "USER=", "HOME=", "PATH="};
 
-LEPTON_EARLY bool begins(const char* text, const char* with) {
+bool begins(const char* text, const char* with) {
   while (*with != '\0' && *text == *with) ++text, ++with;
   return *with == '\0';
 }
 
-LEPTON_EARLY char** entry_of(char** environment, const char* name) {
+char** entry_of(char** environment, const char* name) {
   for (char** entry = environment; *entry != nullptr; ++entry) {
     if (begins(*entry, name)) return entry;
   }
   return nullptr;
 }
 
-LEPTON_EARLY void lend(int, char**, char** environment) {
+[[maybe_unused]] void lend(int, char**, char** environment) {
   for (const char* name : kDecided) {
     if (entry_of(environment, name) != nullptr) return;
   }
@@ -45,7 +51,9 @@ LEPTON_EARLY void lend(int, char**, char** environment) {
   }
 }
 
+#ifndef LEPTON_NOTHING_LENT
 __attribute__((section(".preinit_array"), used)) void (*lend_first)(int, char**, char**) = lend;
+#endif
 
 __attribute__((constructor(101))) void give_back() {
   if (lent != nullptr) *lent = owner;
