@@ -92,66 +92,34 @@ class InferenceConv : public Op {
   std::unordered_map<int, memory> args_;
 };
 
-class InferenceWinograd : public Op {
- public:
-  InferenceWinograd(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in, const Value& out,
-                    Arena& arena, const ParameterSet& parameters)
-      : shape_{spec.in, spec.out, spec.attributes.pad_top, spec.attributes.pad_left, step.pool >= 0},
-        batch_(spec.batch),
-        act_(spec.act),
-        threads_(thread_count()),
-        in_(in.buffer),
-        out_(out.buffer),
-        scratch_(arena.add(winograd_scratch(shape_, batch_, threads_))) {
-    node = step.node;
-    forward_buffers = {in_, out_, scratch_};
-    const Folded folded = fold(graph, step, parameters);
-    weights_ = aligned(pack_winograd(folded.weights, spec.in.c, spec.out.c));
-    bias_ = AlignedFloats(padded_channels(spec.out.c));
-    std::copy(folded.bias.begin(), folded.bias.end(), bias_.data());
-  }
-
-  void bind(const Arena& arena) override {
-    x_ = arena.at(in_);
-    y_ = arena.at(out_);
-    work_ = arena.at(scratch_);
-  }
-  void forward(const Run& run) override {
-    winograd(shape_, run.n, x_, weights_.data(), bias_.data(), act_, y_, work_, threads_);
-    const int64_t sample = shape_.out().sample();
-    std::fill_n(y_ + run.n * sample, (batch_ - run.n) * sample, 0.0F);
-  }
-  std::string describe() const override {
-    return fmt::format("winograd:{}{}", simd().name, shape_.pool ? ", with its maxpool" : "");
-  }
-
- private:
-  WinogradShape shape_;
-  int64_t batch_;
-  Act act_;
-  int threads_;
-  int in_, out_, scratch_;
-  AlignedFloats weights_, bias_;
-  const float* x_ = nullptr;
-  float *y_ = nullptr, *work_ = nullptr;
+// How a convolution of ours is computed. Shape: its maps, and out() of what it computes.
+template <class Shape>
+struct Algorithm {
+  const char* name;
+  std::vector<float> (*pack)(std::span<const float> kernel, int64_t inputs, int64_t outputs);
+  void (*run)(const Shape& shape, int64_t n, const float* x, const float* packed, const float* bias, Act act, float* y,
+              float* scratch, int threads);
 };
+constexpr Algorithm<WinogradShape> kWinograd{"winograd", pack_winograd, winograd};
+constexpr Algorithm<FirstConvShape> kFirst{"first", pack_first_conv, first_conv};
 
-class InferenceFirstConv : public Op {
+template <class Shape>
+class InferenceOwnConv : public Op {
  public:
-  InferenceFirstConv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in, const Value& out,
-                     Arena& arena, const ParameterSet& parameters)
-      : shape_(first_conv_shape(spec, step.pool >= 0)),
+  InferenceOwnConv(const Algorithm<Shape>& algorithm, const Shape& shape, const ConvSpec& spec, const Folded& folded,
+                   const Step& step, const Value& in, const Value& out, int scratch)
+      : algorithm_(algorithm),
+        shape_(shape),
         batch_(spec.batch),
         act_(spec.act),
         threads_(thread_count()),
         in_(in.buffer),
         out_(out.buffer),
-        scratch_(arena.add(threads_ * spec.in.c * shape_.plane())) {
+        scratch_(scratch),
+        weights_(aligned(algorithm.pack(folded.weights, spec.in.c, spec.out.c))),
+        bias_(padded_channels(spec.out.c)) {
     node = step.node;
     forward_buffers = {in_, out_, scratch_};
-    const Folded folded = fold(graph, step, parameters);
-    weights_ = aligned(pack_first_conv(folded.weights, spec.in.c, spec.out.c));
-    bias_ = AlignedFloats(padded_channels(spec.out.c));
     std::copy(folded.bias.begin(), folded.bias.end(), bias_.data());
   }
 
@@ -159,15 +127,17 @@ class InferenceFirstConv : public Op {
   void forward(const Run& run) override {
     const int64_t sample = shape_.out().sample();
     float* y = arena_->at(out_);
-    first_conv(shape_, run.n, arena_->at(in_), weights_.data(), bias_.data(), act_, y, arena_->at(scratch_), threads_);
+    algorithm_.run(shape_, run.n, arena_->at(in_), weights_.data(), bias_.data(), act_, y, arena_->at(scratch_),
+                   threads_);
     std::fill_n(y + run.n * sample, (batch_ - run.n) * sample, 0.0F);
   }
   std::string describe() const override {
-    return fmt::format("first:{}{}", simd().name, shape_.pool ? ", with its maxpool" : "");
+    return fmt::format("{}:{}{}", algorithm_.name, simd().name, shape_.pool ? ", with its maxpool" : "");
   }
 
  private:
-  FirstConvShape shape_;
+  const Algorithm<Shape>& algorithm_;
+  Shape shape_;
   int64_t batch_;
   Act act_;
   int threads_;
@@ -211,11 +181,18 @@ bool winograd_pays(const ConvSpec& spec) {
 
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,
                                         const Value& out, Arena& arena, const ParameterSet& parameters) {
+  const bool pool = step.pool >= 0;
   if (first_conv_pays(spec)) {
-    return std::make_unique<InferenceFirstConv>(spec, graph, step, in, out, arena, parameters);
+    const FirstConvShape shape = first_conv_shape(spec, pool);
+    const int scratch = arena.add(first_conv_scratch(shape, thread_count()));
+    return std::make_unique<InferenceOwnConv<FirstConvShape>>(kFirst, shape, spec, fold(graph, step, parameters), step,
+                                                              in, out, scratch);
   }
   if (fused_winograd_pays(spec)) {
-    return std::make_unique<InferenceWinograd>(spec, graph, step, in, out, arena, parameters);
+    const WinogradShape shape{spec.in, spec.out, spec.attributes.pad_top, spec.attributes.pad_left, pool};
+    const int scratch = arena.add(winograd_scratch(shape, spec.batch, thread_count()));
+    return std::make_unique<InferenceOwnConv<WinogradShape>>(kWinograd, shape, spec, fold(graph, step, parameters),
+                                                             step, in, out, scratch);
   }
   auto op = std::make_unique<InferenceConv>(spec, step, in, out, arena);
   op->load(graph, step, parameters);

@@ -54,13 +54,15 @@ std::vector<float> pack_first_conv(std::span<const float> kernel, int64_t inputs
   return packed;
 }
 
+int64_t first_conv_scratch(const FirstConvShape& shape, int threads) { return threads * shape.in.c * shape.plane(); }
+
 void first_conv(const FirstConvShape& shape, int64_t n, const float* x, const float* packed, const float* bias, Act act,
                 float* y, float* scratch, int threads) {
   const Map out = shape.out();
   const int64_t lanes = simd().lanes, blocks = out.blocks(), bands = shape.bands();
 #pragma omp parallel num_threads(threads)
   {
-    float* own = scratch + thread_number() * shape.in.c * shape.plane();
+    float* own = scratch + thread_number() * first_conv_scratch(shape, 1);
 #pragma omp for schedule(static)
     for (int64_t job = 0; job < n * bands; ++job) {
       const int64_t sample = job / bands, first = job % bands * kFirstBand,

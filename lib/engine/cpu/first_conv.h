@@ -41,7 +41,10 @@ FirstConvShape first_conv_shape(const ConvSpec& spec, bool pool);
 // Kernel HWIO [3,3,inputs,outputs] as band() reads it: [pair of blocks][inputs * 9][lanes of the pair].
 std::vector<float> pack_first_conv(std::span<const float> kernel, int64_t inputs, int64_t outputs);
 
-// y of the first n samples, blocked; x planar [n][c][h][w]; scratch: in.c * plane() floats a thread.
+// Floats that first_conv() works in.
+int64_t first_conv_scratch(const FirstConvShape& shape, int threads);
+
+// y of the first n samples, blocked; x planar [n][c][h][w].
 void first_conv(const FirstConvShape& shape, int64_t n, const float* x, const float* packed, const float* bias, Act act,
                 float* y, float* scratch, int threads);
 
