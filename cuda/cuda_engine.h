@@ -148,7 +148,7 @@ class CudaEngine : public Engine {
     if (options_.window_bytes < EngineOptions{}.window_bytes) {
       text += fmt::format(", windows in {} at a time", human_bytes(options_.window_bytes));
     }
-    text += "\n";
+    text += '\n';
     for (size_t id = 0; id < ops_.size(); ++id) {
       const std::string how = ops_[id] ? ops_[id]->describe() : "";
       if (!how.empty()) text += fmt::format("cuda: {}: {}\n", graph_.nodes[id].name, how);

@@ -53,7 +53,7 @@ struct Judge {
   double clip;  // largest norm; 0 = any
   Verdict* verdict;
 
-  LEPTON_HD static bool finite(double v) { return v - v == 0; }
+  LEPTON_HD static bool finite(double v) { return v * 0 == 0; }
   LEPTON_HD void operator()(int64_t) const {
     const double norm = gradient_norm(*square, numbers->scale);
     const double loss = numbers->weight > 0 ? sums[0] / numbers->weight : 0;

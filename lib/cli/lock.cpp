@@ -46,7 +46,7 @@ void write_depfile(const std::string& path, const std::string& target, const std
   for (const std::string& input : inputs) {
     if (input != "-") text += " \\\n  " + make_escaped(input);
   }
-  text += "\n";
+  text += '\n';
   AtomicFile file(path);
   FileDescriptor out(::open(file.path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (!out) fail(Exit::output, "--depfile {}: {}", path, std::strerror(errno));

@@ -50,7 +50,7 @@ bool is_hidden_member(std::string_view path) {
   for (size_t begin = 0; begin < path.size();) {
     const size_t end = std::min(path.find('/', begin), path.size());
     const std::string_view part = path.substr(begin, end - begin);
-    if (part.starts_with(".") || part == "__MACOSX" || part == "Thumbs.db" || part == "desktop.ini") return true;
+    if (part.starts_with('.') || part == "__MACOSX" || part == "Thumbs.db" || part == "desktop.ini") return true;
     begin = end + 1;
   }
   return false;

@@ -69,7 +69,7 @@ bool ArchiveReader::next(ArchiveMember& member) {
     const char* path = archive_entry_pathname(entry);
     if (path == nullptr) path = archive_entry_pathname_utf8(entry);
     std::string_view name = path ? path : "";
-    while (name.starts_with("./") || name.starts_with("/")) name.remove_prefix(name.front() == '/' ? 1 : 2);
+    while (name.starts_with("./") || name.starts_with('/')) name.remove_prefix(name.front() == '/' ? 1 : 2);
     member.path.assign(name);
     member.bytes.clear();
     member.problem.clear();

@@ -73,7 +73,7 @@ std::string data_of(const Series& series, const std::string& name) {
     if (!series.intervals.empty()) {
       text += " " + number(series.intervals[i].first) + " " + number(series.intervals[i].second);
     }
-    text += "\n";
+    text += '\n';
   }
   return text + "EOD\n";
 }

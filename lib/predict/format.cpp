@@ -68,7 +68,7 @@ std::string json_labels(const AnswerStyle& style, const std::vector<float>& prob
   if (labels.size() > 1) {
     text += ",\"top\":[";
     for (size_t i = 0; i < labels.size(); ++i) text += (i > 0 ? ",{" : "{") + pair(labels[i]) + "}";
-    text += "]";
+    text += ']';
   }
   if (!style.probs) return text;
   text += ",\"probs\":{";
