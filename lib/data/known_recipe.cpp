@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "data/file_schema.h"
+#include "data/model.h"
 #include "data/recipe_json.h"
 
 namespace lepton {
@@ -26,6 +27,7 @@ KnownRecipe read_known_recipe(const std::string& path) {
   const H5Contents file = read_hdf5(path);
   const bool model = root_text(file, "format") == "lepton-model";
   check_format(file, model ? "lepton-model" : "lepton-dataset");
+  if (model) check_model_content(file);
   KnownRecipe known;
   known.file = file.name;
   known.content_sha256 = root_text(file, "content_sha256");

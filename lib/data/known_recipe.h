@@ -24,8 +24,8 @@ struct KnownRecipe {
   void set_statistics(DatasetMeta& meta) const;
 };
 
-// Of a dataset or model file ("-" = standard input). Error(integrity) for a damaged file, Error(mismatch) for another
-// kind of file or one without a recipe.
+// Of a dataset or model file ("-" = standard input). Error(integrity) for a damaged file (of a dataset's samples
+// nothing is read), Error(mismatch) for another kind of file or one without a recipe.
 KnownRecipe read_known_recipe(const std::string& path);
 
 // The recipe as the outcome of a fit that looks at nothing.

@@ -35,6 +35,9 @@ struct Model {
 
 // integrity (6): not HDF5, damaged, checksum wrong; mismatch (7): not a model, another major version. "-" = stdin.
 Model read_model(const std::string& path);
+struct H5Contents;
+// Error(integrity): what a model file holds is not what was written.
+void check_model_content(const H5Contents& file);
 // Whole or not at all; equal content gives equal bytes. "-" = stdout, never a terminal (usage).
 void write_model(const std::string& target, Model& model);
 
