@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstring>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -39,12 +40,6 @@ Folded fold(const Graph& graph, const Step& step, const ParameterSet& parameters
   }
   for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(weights[i] * factor[i % bias.size()]);
   return folded;
-}
-
-AlignedFloats aligned(const std::vector<float>& values) {
-  AlignedFloats copy(std::ssize(values));
-  std::copy(values.begin(), values.end(), copy.data());
-  return copy;
 }
 
 class InferenceConv : public Op {
@@ -92,21 +87,22 @@ class InferenceConv : public Op {
   std::unordered_map<int, memory> args_;
 };
 
-// How a convolution of ours is computed. Shape: its maps, and out() of what it computes.
-template <class Shape>
+// How a convolution of ours is computed. Shape: its maps, and out() of what it computes. P: what is multiplied.
+template <class Shape, class P>
 struct Algorithm {
   const char* name;
-  std::vector<float> (*pack)(std::span<const float> kernel, int64_t inputs, int64_t outputs);
-  void (*run)(const Shape& shape, int64_t n, const float* x, const float* packed, const float* bias, Act act, float* y,
+  std::vector<P> (*pack)(std::span<const float> kernel, int64_t inputs, int64_t outputs);
+  void (*run)(const Shape& shape, int64_t n, const float* x, const P* packed, const float* bias, Act act, float* y,
               float* scratch, int threads);
 };
-constexpr Algorithm<WinogradShape> kWinograd{"winograd", pack_winograd, winograd};
-constexpr Algorithm<FirstConvShape> kFirst{"first", pack_first_conv, first_conv};
+constexpr Algorithm<WinogradShape, float> kWinograd{"winograd", pack_winograd, winograd};
+constexpr Algorithm<WinogradShape, Bf16> kWinogradInBf16{"winograd in bf16", pack_winograd, winograd};
+constexpr Algorithm<FirstConvShape, float> kFirst{"first", pack_first_conv, first_conv};
 
-template <class Shape>
+template <class Shape, class P>
 class InferenceOwnConv : public Op {
  public:
-  InferenceOwnConv(const Algorithm<Shape>& algorithm, const Shape& shape, const ConvSpec& spec, const Folded& folded,
+  InferenceOwnConv(const Algorithm<Shape, P>& algorithm, const Shape& shape, const ConvSpec& spec, const Folded& folded,
                    const Step& step, const Value& in, const Value& out, int scratch)
       : algorithm_(algorithm),
         shape_(shape),
@@ -116,19 +112,21 @@ class InferenceOwnConv : public Op {
         in_(in.buffer),
         out_(out.buffer),
         scratch_(scratch),
-        weights_(aligned(algorithm.pack(folded.weights, spec.in.c, spec.out.c))),
         bias_(padded_channels(spec.out.c)) {
     node = step.node;
     forward_buffers = {in_, out_, scratch_};
     std::copy(folded.bias.begin(), folded.bias.end(), bias_.data());
+    const std::vector<P> packed = algorithm.pack(folded.weights, spec.in.c, spec.out.c);
+    weights_ = AlignedFloats((std::ssize(packed) * static_cast<int64_t>(sizeof(P)) + 3) / 4);
+    std::memcpy(weights_.data(), packed.data(), packed.size() * sizeof(P));
   }
 
   void bind(const Arena& arena) override { arena_ = &arena; }
   void forward(const Run& run) override {
     const int64_t sample = shape_.out().sample();
     float* y = arena_->at(out_);
-    algorithm_.run(shape_, run.n, arena_->at(in_), weights_.data(), bias_.data(), act_, y, arena_->at(scratch_),
-                   threads_);
+    algorithm_.run(shape_, run.n, arena_->at(in_), reinterpret_cast<const P*>(weights_.data()), bias_.data(), act_, y,
+                   arena_->at(scratch_), threads_);
     std::fill_n(y + run.n * sample, (batch_ - run.n) * sample, 0.0F);
   }
   std::string describe() const override {
@@ -136,7 +134,7 @@ class InferenceOwnConv : public Op {
   }
 
  private:
-  const Algorithm<Shape>& algorithm_;
+  const Algorithm<Shape, P>& algorithm_;
   Shape shape_;
   int64_t batch_;
   Act act_;
@@ -182,17 +180,20 @@ bool winograd_pays(const ConvSpec& spec) {
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,
                                         const Value& out, Arena& arena, const ParameterSet& parameters) {
   const bool pool = step.pool >= 0;
+  const auto own = [&]<class Shape, class P>(const Algorithm<Shape, P>& algorithm, const Shape& shape,
+                                             int64_t scratch) -> std::unique_ptr<Op> {
+    return std::make_unique<InferenceOwnConv<Shape, P>>(algorithm, shape, spec, fold(graph, step, parameters), step, in,
+                                                        out, arena.add(scratch));
+  };
   if (first_conv_pays(spec)) {
     const FirstConvShape shape = first_conv_shape(spec, pool);
-    const int scratch = arena.add(first_conv_scratch(shape, thread_count()));
-    return std::make_unique<InferenceOwnConv<FirstConvShape>>(kFirst, shape, spec, fold(graph, step, parameters), step,
-                                                              in, out, scratch);
+    return own(kFirst, shape, first_conv_scratch(shape, thread_count()));
   }
   if (fused_winograd_pays(spec)) {
     const WinogradShape shape{spec.in, spec.out, spec.attributes.pad_top, spec.attributes.pad_left, pool};
-    const int scratch = arena.add(winograd_scratch(shape, spec.batch, thread_count()));
-    return std::make_unique<InferenceOwnConv<WinogradShape>>(kWinograd, shape, spec, fold(graph, step, parameters),
-                                                             step, in, out, scratch);
+    if (spec.bf16_products)
+      return own(kWinogradInBf16, shape, winograd_scratch<Bf16>(shape, spec.batch, thread_count()));
+    return own(kWinograd, shape, winograd_scratch<float>(shape, spec.batch, thread_count()));
   }
   auto op = std::make_unique<InferenceConv>(spec, step, in, out, arena);
   op->load(graph, step, parameters);

@@ -28,6 +28,7 @@ struct ConvSpec {
   bool depthwise = false;
   bool bias = false;
   Act act = Act::none;
+  bool bf16_products = false;  // inference: where that is quicker
 };
 
 // A convolution along the height of maps of width 1 as one along the width: the memory is the same, and oneDNN's loops
@@ -56,6 +57,8 @@ class TrainingConv : public Op {
  public:
   virtual void add_backward(int dy, int dx, bool dy_shared, Arena& arena) = 0;  // dx = -1: input needs no gradient
 };
+std::unique_ptr<TrainingConv> make_winograd_conv(const TrainingConvSpec& spec, const Step& step, const Value& in,
+                                                 const Value& out, Arena& arena, Parameters& parameters);
 std::unique_ptr<TrainingConv> make_training_conv(const TrainingConvSpec& spec, const Step& step, const Value& in,
                                                  const Value& out, Arena& arena, Parameters& parameters);
 

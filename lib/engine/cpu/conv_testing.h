@@ -85,7 +85,6 @@ class OwnConvTest : public testing::TestWithParam<ConvCase> {
   std::vector<float> x_, kernel_;  // [kSamples, h, w, in], HWIO
   AlignedFloats bias_;
 
- private:
   static std::vector<float> noise(uint64_t stream, int64_t count) {
     std::vector<float> values;
     for (int64_t i = 0; i < count; ++i) {
@@ -95,6 +94,7 @@ class OwnConvTest : public testing::TestWithParam<ConvCase> {
     return values;
   }
 
+ private:
   double expected(int64_t sample, int64_t row, int64_t column, int64_t k) const {
     const ConvCase& c = GetParam();
     double sum = bias_.data()[k];

@@ -2,6 +2,7 @@
 
 #include "engine/cpu/conv_pd.h"
 #include "engine/cpu/reduce.h"
+#include "engine/cpu/winograd.h"
 
 namespace lepton::cpu {
 namespace {
@@ -170,6 +171,7 @@ class TrainingConvOp : public TrainingConv {
 
 std::unique_ptr<TrainingConv> make_training_conv(const TrainingConvSpec& spec, const Step& step, const Value& in,
                                                  const Value& out, Arena& arena, Parameters& parameters) {
+  if (own_winograd_trains(spec)) return make_winograd_conv(spec, step, in, out, arena, parameters);
   return std::make_unique<TrainingConvOp>(spec, step, in, out, arena, parameters);
 }
 

@@ -19,7 +19,7 @@ class CpuEngine : public Engine {
  public:
   CpuEngine(const Graph& graph, const EngineOptions& options, Communicator* communicator)
       : graph_(graph), options_(options), communicator_(communicator) {
-    if (options.precision != Precision::fp32) {
+    if (options.precision != Precision::fp32 && (options.training || options.precision != Precision::bf16)) {
       fail(Exit::device, "cpu: computes in fp32 only, not in {}; use --precision fp32",
            kPrecisionNames[static_cast<size_t>(options.precision)]);
     }

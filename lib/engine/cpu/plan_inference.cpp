@@ -47,7 +47,8 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
       return;
     case StepKind::conv: {
       const bool depthwise = node.kind == LayerKind::dwconv;
-      const ConvSpec spec{in.map, map_of(node.shape), in.planar, node.attributes, batch, depthwise, true, step.act};
+      ConvSpec spec{in.map, map_of(node.shape), in.planar, node.attributes, batch, depthwise, true, step.act};
+      spec.bf16_products = options.precision == Precision::bf16 && !options.training && has_bf16();
       ops_.push_back(make_inference_conv(spec, graph, step, in, out, arena_, parameters));
       return;
     }

@@ -17,4 +17,10 @@ const Simd& simd() {
   return chosen;
 }
 
+bool has_bf16() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return simd().lanes == 16 && (isa & wanted) == wanted && __builtin_cpu_supports("avx512bf16");
+}
+
 }  // namespace lepton::cpu

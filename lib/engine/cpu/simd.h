@@ -66,6 +66,8 @@ struct Simd {
 // The set that fits dnnl's effective instruction set; fixed for the life of the process.
 const Simd& simd();
 
+bool has_bf16();  // instructions for it, and blocks of 16 lanes
+
 extern const Simd kSimdAvx512, kSimdAvx2, kSimdSse;
 
 }  // namespace lepton::cpu

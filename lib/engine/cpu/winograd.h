@@ -1,11 +1,12 @@
 #pragma once
-// Winograd's convolution F(4x4, 3x3) (Lavin and Gray 2016) on the blocked layout, for inference: a quarter of the
+// Winograd's convolution F(4x4, 3x3) (Lavin and Gray 2016) on the blocked layout, a quarter of the
 // multiplications, transforms and products of a group of tiles staying in cache. Unlike oneDNN's, every output is
 // computed by the same operations in the same order whatever the batch, so that answers do not depend on it.
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "base/bf16.h"
 #include "engine/cpu/conv.h"
 #include "engine/cpu/simd.h"
 
@@ -20,37 +21,50 @@ struct WinogradShape {
   int64_t rows() const { return (conv.h + 3) / 4; }
   int64_t columns() const { return (conv.w + 3) / 4; }
   int64_t tiles() const { return rows() * columns(); }  // of one sample
+  // Of the data gradient, which is the convolution of the outputs' gradient with the turned kernel.
+  WinogradShape turned() const { return {conv, in, 2 - pad_top, 2 - pad_left}; }
 };
-
-// The loops, compiled once for each instruction set. One of 36 matrices V, U, M stands at a distance of `stride` floats
-// from the next.
-struct WinogradLoops {
-  // One tile of one channel block: V = B^T d B, one vector to each matrix.
-  void (*input)(const float* x, const WinogradShape& shape, int64_t row, int64_t column, float* v, int64_t stride);
-  // m = v u: v [tiles, inputs], m [tiles, outputs], u packed by pack_winograd; the groups [first, last) of 4 blocks of
-  // outputs.
-  void (*product)(const float* v, const float* u, float* m, int64_t tiles, int64_t inputs, int64_t outputs,
-                  int64_t first, int64_t last);
-  // One tile of one channel block: y = pool(act(A^T M A + bias)); only ReLU is applied here.
-  void (*output)(const float* m, int64_t stride, const float* bias, Act act, float* y, const WinogradShape& shape,
-                 int64_t row, int64_t column);
-};
-extern const WinogradLoops kWinogradAvx512, kWinogradAvx2;
 
 // Whether this convolution is computed so: 3x3, stride 1, enough channels for the transforms to pay, and few enough
 // that its 36 matrices are read from cache.
 bool fused_winograd_pays(const ConvSpec& spec);
 
-// U = G g G^T of a kernel HWIO [3,3,inputs,outputs], in the order in which product() reads it: [36][group of 4 blocks]
-// [inputs][outputs of the group], channels padded with zeros.
-std::vector<float> pack_winograd(std::span<const float> kernel, int64_t inputs, int64_t outputs);
+// Whether training computes all three passes of a convolution so. With larger kernels oneDNN's Winograd was as fast.
+bool own_winograd_trains(const ConvSpec& spec);
+
+// What follows is there for T = P = float, T = float with P = Bf16 and T = P = Bf16: maps are stored as T, V and U
+// multiplied as P, which takes a processor with AVX-512 and bf16.
+
+// U = G g G^T of a kernel HWIO [3,3,inputs,outputs], in the order in which products read it: [36][group of 4 blocks]
+// [inputs / steps][outputs of the group][steps], channels padded with zeros; steps: 1, of Bf16 2.
+template <class P>
+std::vector<P> pack_winograd(std::span<const float> kernel, int64_t inputs, int64_t outputs);
+
+// Elements of it.
+int64_t winograd_kernel_size(int64_t inputs, int64_t outputs);
 
 // Floats that winograd() works in.
+template <class P>
 int64_t winograd_scratch(const WinogradShape& shape, int64_t batch, int threads);
 
 // The first n samples of y = pool(act(conv(x) + bias)), with a pool only none or ReLU; packed and bias from padded
 // channels.
-void winograd(const WinogradShape& shape, int64_t n, const float* x, const float* packed, const float* bias, Act act,
-              float* y, float* scratch, int threads);
+template <class T, class P>
+void winograd(const WinogradShape& shape, int64_t n, const T* x, const P* packed, const float* bias, Act act, T* y,
+              float* scratch, int threads);
+
+// Training. Kernels are in oneDNN's blocks (OIhw16i16o) of padded channels. Packs one, or, turned, that which makes
+// winograd() on shape.turned() the data gradient: dx from dy.
+template <class P>
+void winograd_kernel(const float* kernel, int64_t inputs, int64_t outputs, bool turned, P* packed);
+
+template <class P>
+int64_t winograd_gradient_scratch(const WinogradShape& shape, int64_t batch, int threads);
+
+// The kernel's gradient: the adjoint of winograd() in its kernel. With several threads the tiles are shared out, so
+// that their number decides the order of sums.
+template <class T, class P>
+void winograd_gradient(const WinogradShape& shape, int64_t n, const T* x, const T* dy, float* dkernel, float* scratch,
+                       int threads);
 
 }  // namespace lepton::cpu
