@@ -34,7 +34,7 @@ constexpr Row kRows[] = {
     {"head-decay", "X", "muon: decay of the last layer's kernel", kOptimizer},
     {"schedule", "NAME", "constant, step, cosine, one-cycle or linear", kOptimizer},
     {"warmup", "SHARE", "share of the run in which the rate rises", kOptimizer},
-    {"precision", "NAME", "fp32; with a GPU also tf32, bf16 or fp16", kOptimizer},
+    {"precision", "NAME", "fp32 or bf16; with a GPU also tf32 or fp16", kOptimizer},
     {"loss-scale", "X", "fp16: fixed power of two instead of one that adapts itself", kOptimizer},
     {"loss", "NAME", "gradient of the batch's mean or sum", kOptimizer},
     {"label-smoothing", "X", "share of the target spread over all classes", kOptimizer},

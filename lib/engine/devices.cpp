@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "engine/auto_device.h"
+#include "engine/cpu/simd.h"
 #include "engine/cuda_module.h"
 
 namespace lepton {
@@ -50,5 +51,10 @@ std::string why_not_a_gpu(std::string_view device) {
 }
 
 std::string gpu_warning(std::string_view device) { return device == "auto" ? auto_device().warning() : ""; }
+
+std::string precision_warning(std::string_view device, Precision precision) {
+  const bool on_cpu = device == "cpu" || (device == "auto" && (gpus().empty() || !auto_device().warning().empty()));
+  return on_cpu && precision == Precision::bf16 && !cpu::has_bf16() ? cpu::kNoBf16 : "";
+}
 
 }  // namespace lepton

@@ -138,6 +138,9 @@ DeviceInfo processor();
 std::string why_not_a_gpu(std::string_view device);
 // A warning for everybody: why the engines compiled for "auto" are not on the GPU that there is; else empty.
 std::string gpu_warning(std::string_view device);
+// Another: that the engines compiled for this device compute in fp32 for want of instructions for `precision`; else
+// empty.
+std::string precision_warning(std::string_view device, Precision precision);
 
 // The parameters that answer, i.e. averages where they are kept, plain ones else,
 // without optimiser state.

@@ -100,6 +100,7 @@ void Run::compile_engines() {
   hooks_.explain(why_not_a_gpu(setup_.device) + engine_->describe());
   if (!judge_) judge_ = setup_.compile(graph_, setup_.device, judging);
   if (const std::string warning = gpu_warning(setup_.device); !warning.empty()) hooks_.warn(warning);
+  if (const std::string warning = precision_warning(setup_.device, o.precision); !warning.empty()) hooks_.warn(warning);
 }
 
 // From the first images in the order of training, so that every class is among them.

@@ -77,11 +77,24 @@ ROWS
   dataset d.h5
   run lepton-train d.h5 --device abacus -o m.h5
   expect 8 "abacus"
-  run lepton-train d.h5 --device cpu --precision bf16 -o m.h5
-  expect 8 "use --precision fp32"
+  run lepton-train d.h5 --device cpu --precision fp16 -o m.h5
+  expect 8 "use --precision fp32 or bf16"
   run lepton-train d.h5 --device cuda:99 -o m.h5
   expect 8 "cuda"
   [ ! -e m.h5 ]
+}
+
+@test "bf16 where the processor has it; elsewhere a warning, and fp32" {
+  dataset d.h5
+  run lepton-train d.h5 -v --device cpu --precision bf16 --net "$net" --epochs 1 -o m.h5
+  expect 0 "epoch 1"
+  if grep -q avx512_bf16 /proc/cpuinfo; then [[ $output == *", bf16, "* && $output != *"fp32"* ]]; fi
+  ONEDNN_MAX_CPU_ISA=AVX2 run lepton-train d.h5 --device cpu --precision bf16 --net "$net" --epochs 1 -o n.h5
+  expect 0 "warning: this processor has no instructions for bf16; it computes in fp32"
+  ONEDNN_MAX_CPU_ISA=AVX2 run lepton-train d.h5 --device cpu --net "$net" --epochs 1 -o o.h5
+  expect 0 "epoch 1"
+  [[ $output != *bf16* ]]
+  cmp n.h5 o.h5
 }
 
 @test "auto is the CPU where no GPU is, and says so with -v only" {

@@ -31,6 +31,10 @@ class Arena {
   void touch(int buffer, int time);
   void plan();
   float* at(int buffer) const;
+  template <class T>
+  T* as(int buffer) const {  // nullptr for -1
+    return buffer < 0 ? nullptr : reinterpret_cast<T*>(at(buffer));
+  }
   int64_t bytes() const { return memory_.size() * static_cast<int64_t>(sizeof(float)); }
 
  private:

@@ -12,6 +12,7 @@ struct Part {
   int value, gradient = -1;
 };
 
+template <class T>
 class Concat : public ConcatOp {
  public:
   Concat(const Step& step, int64_t batch, const std::vector<Value>& inputs, const Value& out)
@@ -38,22 +39,22 @@ class Concat : public ConcatOp {
   void bind(const Arena& arena) override { arena_ = &arena; }
 
   void forward(const Run&) override {
-    float* y = arena_->at(out_);
+    T* y = arena_->as<T>(out_);
 #pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < batch_; ++s) {
-      float* to = y + s * map_.sample();
-      if (map_.c % simd().lanes != 0) std::fill_n(to + (map_.blocks() - 1) * map_.plane(), map_.plane(), 0.0F);
-      for (const Part& part : parts_) join(part, arena_->at(part.value) + s * part.map.sample(), to);
+      T* to = y + s * map_.sample();
+      if (map_.c % simd().lanes != 0) std::fill_n(to + (map_.blocks() - 1) * map_.plane(), map_.plane(), T{});
+      for (const Part& part : parts_) join(part, arena_->as<T>(part.value) + s * part.map.sample(), to);
     }
   }
 
   void backward(const Run&) override {
-    const float* dy = arena_->at(dy_);
+    const T* dy = arena_->as<T>(dy_);
 #pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < batch_; ++s) {
       for (const Part& part : parts_) {
         if (part.gradient < 0) continue;
-        split(part, dy + s * map_.sample(), arena_->at(part.gradient) + s * part.map.sample());
+        split(part, dy + s * map_.sample(), arena_->as<T>(part.gradient) + s * part.map.sample());
       }
     }
   }
@@ -64,23 +65,23 @@ class Concat : public ConcatOp {
     return part.first % simd().lanes == 0 ? part.map.c / simd().lanes : 0;
   }
 
-  void join(const Part& part, const float* x, float* y) const {
+  void join(const Part& part, const T* x, T* y) const {
     const int64_t lanes = simd().lanes, blocks = whole_blocks(part);
     std::copy_n(x, blocks * map_.plane(), y + part.first / lanes * map_.plane());
     for (int64_t c = blocks * lanes; c < part.map.c; ++c) {
-      const float* from = x + part.map.place(0, c);
-      float* to = y + map_.place(0, part.first + c);
+      const T* from = x + part.map.place(0, c);
+      T* to = y + map_.place(0, part.first + c);
       for (int64_t pixel = 0; pixel < map_.pixels(); ++pixel) to[pixel * lanes] = from[pixel * lanes];
     }
   }
 
-  void split(const Part& part, const float* dy, float* dx) const {
+  void split(const Part& part, const T* dy, T* dx) const {
     const int64_t lanes = simd().lanes, blocks = whole_blocks(part);
     std::copy_n(dy + part.first / lanes * map_.plane(), blocks * map_.plane(), dx);
-    if (blocks < part.map.blocks()) std::fill(dx + blocks * map_.plane(), dx + part.map.sample(), 0.0F);
+    if (blocks < part.map.blocks()) std::fill(dx + blocks * map_.plane(), dx + part.map.sample(), T{});
     for (int64_t c = blocks * lanes; c < part.map.c; ++c) {
-      const float* from = dy + map_.place(0, part.first + c);
-      float* to = dx + part.map.place(0, c);
+      const T* from = dy + map_.place(0, part.first + c);
+      T* to = dx + part.map.place(0, c);
       for (int64_t pixel = 0; pixel < map_.pixels(); ++pixel) to[pixel * lanes] = from[pixel * lanes];
     }
   }
@@ -96,7 +97,9 @@ class Concat : public ConcatOp {
 
 std::unique_ptr<ConcatOp> make_concat(const Step& step, int64_t batch, const std::vector<Value>& inputs,
                                       const Value& out) {
-  return std::make_unique<Concat>(step, batch, inputs, out);
+  return with_element(out.element, [&]<class T>(T) -> std::unique_ptr<ConcatOp> {
+    return std::make_unique<Concat<T>>(step, batch, inputs, out);
+  });
 }
 
 std::vector<Value> inputs_of(const Step& step, const std::vector<Value>& values) {

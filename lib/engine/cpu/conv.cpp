@@ -146,10 +146,14 @@ class InferenceOwnConv : public Op {
 
 }  // namespace
 
-memory::desc activation_desc(const Map& map, bool planar, int64_t batch) {
+memory::data_type dnnl_type(Element element) {
+  return element == Element::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+memory::desc activation_desc(const Map& map, bool planar, int64_t batch, Element element) {
   using tag = memory::format_tag;
   const tag blocked = simd().lanes == 16 ? tag::nChw16c : tag::nChw8c;
-  return {{batch, map.c, map.h, map.w}, memory::data_type::f32, planar ? tag::nchw : blocked};
+  return {{batch, map.c, map.h, map.w}, dnnl_type(element), planar ? tag::nchw : blocked};
 }
 
 ConvSpec laid_flat(ConvSpec spec) {
@@ -173,8 +177,8 @@ bool conv_pools(const ConvSpec& spec, const Attributes& pool) {
 
 bool winograd_pays(const ConvSpec& spec) {
   const Attributes& a = spec.attributes;
-  return !spec.depthwise && simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 && a.stride_h == 1 &&
-         a.stride_w == 1 && a.dilation == 1 && spec.in.c >= 16 && spec.out.c >= 16;
+  return !spec.depthwise && spec.element == Element::fp32 && simd().lanes == 16 && a.kernel_h == 3 && a.kernel_w == 3 &&
+         a.stride_h == 1 && a.stride_w == 1 && a.dilation == 1 && spec.in.c >= 16 && spec.out.c >= 16;
 }
 
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,

@@ -13,12 +13,15 @@ namespace lepton::cpu {
 struct Value {
   Map map;
   bool planar = false;
+  Element element = Element::fp32;
   int buffer = -1;
   bool needs_gradient = false;
   std::vector<int> gradients = {};  // buffers whose sum is the gradient
 };
 
-dnnl::memory::desc activation_desc(const Map& map, bool planar, int64_t batch);
+dnnl::memory::desc activation_desc(const Map& map, bool planar, int64_t batch, Element element);
+
+dnnl::memory::data_type dnnl_type(Element element);
 
 struct ConvSpec {
   Map in, out;
@@ -28,6 +31,7 @@ struct ConvSpec {
   bool depthwise = false;
   bool bias = false;
   Act act = Act::none;
+  Element element = Element::fp32;  // of both maps and of the kernel that is multiplied
   bool bf16_products = false;  // inference: where that is quicker
 };
 
@@ -35,8 +39,8 @@ struct ConvSpec {
 // are made for width. Others unchanged.
 ConvSpec laid_flat(ConvSpec spec);
 
-// Winograd is chosen by shape alone, never by timing: training on AVX-512, 3x3, stride 1, at least 16 channels in;
-// there it was faster in every pass measured.
+// Whether oneDNN's Winograd is taken. By shape alone, never by timing: training in fp32 on AVX-512, 3x3, stride 1, at
+// least 16 channels in; there it was faster in every pass measured.
 bool winograd_pays(const ConvSpec& spec);
 
 // Whether inference computes the maxpool behind a convolution with it. Its windows are taken before bias and ReLU,

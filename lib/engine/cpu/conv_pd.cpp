@@ -11,23 +11,28 @@ using dnnl::algorithm;
 using dnnl::memory;
 
 struct Geometry {
-  memory::desc in, out, any_kernel, bias;
+  memory::desc in, out, any_kernel, any_dkernel, bias;
   memory::dims strides, dilates, before, after;
 };
 
 // A depthwise convolution is told of the padded channels, so that its blocks are whole: they read and give zeros.
 Geometry geometry(ConvSpec s) {
   const Attributes& a = s.attributes;
-  const auto f32 = memory::data_type::f32;
-  memory::desc kernel{{s.out.c, s.in.c, a.kernel_h, a.kernel_w}, f32, memory::format_tag::any};
+  const auto f32 = memory::data_type::f32, type = dnnl_type(s.element);
+  const auto any_kernel = [&](memory::data_type t) -> memory::desc {
+    return {{s.out.c, s.in.c, a.kernel_h, a.kernel_w}, t, memory::format_tag::any};
+  };
+  memory::desc kernel = any_kernel(type), dkernel = any_kernel(f32);
   if (s.depthwise) {
     s.in.c = s.out.c = padded_channels(s.out.c);
     const auto blocks = simd().lanes == 16 ? memory::format_tag::Goihw16g : memory::format_tag::Goihw8g;
-    kernel = {{s.out.c, 1, 1, a.kernel_h, a.kernel_w}, f32, blocks};
+    kernel = {{s.out.c, 1, 1, a.kernel_h, a.kernel_w}, type, blocks};
+    dkernel = {kernel.dims(), f32, blocks};
   }
-  return {activation_desc(s.in, s.planar, s.batch),
-          activation_desc(s.out, false, s.batch),
+  return {activation_desc(s.in, s.planar, s.batch, s.element),
+          activation_desc(s.out, false, s.batch, s.element),
           kernel,
+          dkernel,
           s.bias ? memory::desc{{s.out.c}, f32, memory::format_tag::x} : memory::desc{},
           {a.stride_h, a.stride_w},
           {a.dilation - 1, a.dilation - 1},
@@ -61,11 +66,12 @@ Result choose(const ConvSpec& spec, bool winograd, Make make) {
   return result;
 }
 
-// oneDNN runs a fixed kernel layout with whatever is left when its best code wants another: then take `any`.
+// A zero descriptor: no layout is preferred. oneDNN runs a fixed kernel layout with whatever is left when its best code
+// wants another: then take `any`.
 template <class Pd, class Make>
 Pd prefer_layout(const memory::desc& kernel, const memory::desc& any, Make make) {
   Pd free = make(any);
-  if (!free) return free;
+  if (!free || kernel.is_zero()) return free;
   Pd fixed = make(kernel);
   return fixed && std::string_view(fixed.impl_info_str()) == free.impl_info_str() ? fixed : free;
 }
@@ -97,7 +103,7 @@ WeightsPd make_backward_weights(const ConvSpec& spec, const ForwardPd& forward, 
   using Pd = dnnl::convolution_backward_weights::primitive_desc;
   const Geometry g = geometry(spec);
   return choose<WeightsPd>(spec, winograd_pays(spec), [&](algorithm algo) {
-    return prefer_layout<Pd>(kernel, g.any_kernel, [&](const memory::desc& k) {
+    return prefer_layout<Pd>(kernel, g.any_dkernel, [&](const memory::desc& k) {
       const dnnl::convolution_backward_weights::desc desc(algo, g.in, k, g.bias, g.out, g.strides, g.dilates, g.before,
                                                           g.after);
       return Pd(desc, attributes(Act::none), dnnl_engine(), forward.pd, true);

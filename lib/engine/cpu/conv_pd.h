@@ -20,6 +20,7 @@ struct WeightsPd {
 };
 
 ForwardPd make_forward(const ConvSpec& spec, bool training);
+// `kernel`: the layout that the kernel (its gradient) has already, taken where it costs nothing; zero: none.
 DataPd make_backward_data(const ConvSpec& spec, const ForwardPd& forward, const dnnl::memory::desc& kernel);
 WeightsPd make_backward_weights(const ConvSpec& spec, const ForwardPd& forward, const dnnl::memory::desc& kernel);
 

@@ -10,6 +10,39 @@ namespace {
 using dnnl::memory;
 using Args = std::unordered_map<int, memory>;
 
+// A kernel as a pass reads or writes it: where that differs from how it is kept, in type or layout, a copy of its own.
+class Relaid {
+ public:
+  Relaid() = default;
+  Relaid(const memory::desc& kept, const memory::desc& wanted, Arena& arena, std::vector<int>& touched)
+      : kept_(kept), wanted_(wanted) {
+    if (kept == wanted) return;
+    buffer_ = arena.add(static_cast<int64_t>(wanted.get_size() + 3) / 4);
+    touched.push_back(buffer_);
+  }
+
+  // The kernel kept at `kept`; outwards: what the pass writes goes there.
+  const memory& bind(const Arena& arena, float* kept, bool outwards = false) {
+    memory own(kept_, dnnl_engine(), kept);
+    pass_ = other() ? memory(wanted_, dnnl_engine(), arena.at(buffer_)) : own;
+    from_ = outwards ? pass_ : own;
+    to_ = outwards ? own : pass_;
+    if (other()) reorder_ = dnnl::reorder(from_, to_);
+    return pass_;
+  }
+
+  bool other() const { return buffer_ >= 0; }
+  void copy() {
+    if (other()) reorder_.execute(dnnl_stream(), from_, to_);
+  }
+
+ private:
+  memory::desc kept_, wanted_;
+  int buffer_ = -1;
+  memory pass_, from_, to_;
+  dnnl::reorder reorder_;
+};
+
 class TrainingConvOp : public TrainingConv {
  public:
   TrainingConvOp(const TrainingConvSpec& spec, const Step& step, const Value& in, const Value& out, Arena& arena,
@@ -22,13 +55,26 @@ class TrainingConvOp : public TrainingConv {
         forward_(make_forward(flat_, true)) {
     node = step.node;
     scratch_ = arena.add(scratch_floats(forward_.pd));
-    parameters.set_packing(node, Role::kernel,
-                           spec.depthwise ? pack_depthwise(parameters.find(node, Role::kernel)->parameter.shape)
-                                          : pack_conv(forward_.pd.weights_desc()));
-    parameters.set_packing(node, Role::bias, pack_vector(spec.out.c));
-    kernel_trained_ = parameters.find(node, Role::kernel)->parameter.trainable;
-    bias_trained_ = spec.bias && parameters.find(node, Role::bias)->parameter.trainable;
     forward_buffers = {in_, out_, scratch_};
+    const Slot& kernel = *parameters.find(node, Role::kernel);
+    kernel_trained_ = kernel.parameter.trainable;
+    bias_trained_ = spec.bias && parameters.find(node, Role::bias)->parameter.trainable;
+    // Kept as its forward pass reads it, or as its gradient comes where that pass reads a copy in bf16 in any case.
+    const bool wide = spec.element == Element::fp32;
+    const memory::desc read = forward_.pd.weights_desc();
+    if (kernel_trained_) weights_pass_ = make_backward_weights(flat_, forward_, wide ? read : memory::desc{});
+    if (wide) {
+      kept_ = read;
+    } else if (kernel_trained_) {
+      kept_ = weights_pass_.pd.diff_weights_desc();
+    } else {
+      const auto layout = spec.depthwise ? memory::format_tag::Goihw16g : memory::format_tag::hwio;
+      kept_ = {read.dims(), memory::data_type::f32, layout};
+    }
+    for_forward_ = Relaid(kept_, read, arena, forward_buffers);
+    parameters.set_packing(node, Role::kernel,
+                           spec.depthwise ? pack_depthwise(kernel.parameter.shape) : pack_conv(kept_));
+    parameters.set_packing(node, Role::bias, pack_vector(spec.out.c));
   }
 
   void add_backward(int dy, int dx, bool dy_shared, Arena& arena) override {
@@ -36,61 +82,58 @@ class TrainingConvOp : public TrainingConv {
     dz_ = dy;
     dx_ = dx;
     backward_buffers = {dy_};
-    const int64_t floats = spec_.out.sample() * spec_.batch;
     if (spec_.act == Act::relu && !spec_.masked) {
-      if (dy_shared) dz_ = arena.add(floats);
+      if (dy_shared) dz_ = arena.add(floats_of(spec_.element, spec_.out.sample() * spec_.batch));
       backward_buffers.insert(backward_buffers.end(), {dz_, out_});
     }
-    const memory::desc kernel = forward_.pd.weights_desc();
     if (kernel_trained_) {
-      weights_pass_ = make_backward_weights(flat_, forward_, kernel);
       weights_scratch_ = arena.add(scratch_floats(weights_pass_.pd));
-      other_dkernel_ = weights_pass_.pd.diff_weights_desc() != kernel;
-      if (other_dkernel_) dkernel_ = arena.add(pack_conv(weights_pass_.pd.diff_weights_desc()).size);
       backward_buffers.insert(backward_buffers.end(), {in_, weights_scratch_});
-      if (other_dkernel_) backward_buffers.push_back(dkernel_);
+      from_weights_ = Relaid(kept_, weights_pass_.pd.diff_weights_desc(), arena, backward_buffers);
     }
     if (dx_ >= 0) {
-      data_pass_ = make_backward_data(flat_, forward_, kernel);
+      data_pass_ = make_backward_data(flat_, forward_, forward_.pd.weights_desc());
       data_scratch_ = arena.add(scratch_floats(data_pass_.pd));
-      other_kernel_ = data_pass_.pd.weights_desc() != kernel;
-      if (other_kernel_) kernel_ = arena.add(pack_conv(data_pass_.pd.weights_desc()).size);
       backward_buffers.insert(backward_buffers.end(), {dx_, data_scratch_});
-      if (other_kernel_) backward_buffers.push_back(kernel_);
+      for_data_ = Relaid(kept_, data_pass_.pd.weights_desc(), arena, backward_buffers);
     }
   }
 
   void bind(const Arena& arena) override {
     arena_ = &arena;
-    const Slot& kernel = *parameters_.find(node, Role::kernel);
+    float* kernel = parameters_.value(*parameters_.find(node, Role::kernel));
     const Slot* bias = spec_.bias ? parameters_.find(node, Role::bias) : nullptr;
     const memory x(forward_.pd.src_desc(), dnnl_engine(), arena.at(in_));
-    const memory w(forward_.pd.weights_desc(), dnnl_engine(), parameters_.value(kernel));
     forward_args_ = {{DNNL_ARG_SRC, x},
-                     {DNNL_ARG_WEIGHTS, w},
+                     {DNNL_ARG_WEIGHTS, for_forward_.bind(arena, kernel)},
                      {DNNL_ARG_DST, memory(forward_.pd.dst_desc(), dnnl_engine(), arena.at(out_))},
                      {DNNL_ARG_SCRATCHPAD, memory(forward_.pd.scratchpad_desc(), dnnl_engine(), arena.at(scratch_))}};
     if (bias) forward_args_[DNNL_ARG_BIAS] = memory(forward_.pd.bias_desc(), dnnl_engine(), parameters_.value(*bias));
     forward_primitive_ = dnnl::convolution_forward(forward_.pd);
     if (dy_ < 0) return;
     const memory dz(forward_.pd.dst_desc(), dnnl_engine(), arena.at(dz_));
-    if (kernel_trained_) bind_weights_pass(arena, x, dz, kernel, bias);
-    if (dx_ >= 0) bind_data_pass(arena, w, dz);
+    if (kernel_trained_) bind_weights_pass(arena, x, dz, bias);
+    if (dx_ >= 0) bind_data_pass(arena, kernel, dz);
   }
 
-  void forward(const Run&) override { forward_primitive_.execute(dnnl_stream(), forward_args_); }
+  void forward(const Run&) override {
+    for_forward_.copy();
+    forward_primitive_.execute(dnnl_stream(), forward_args_);
+  }
 
   void backward(const Run&) override {
-    if (spec_.act == Act::relu && !spec_.masked) mask();
+    with_element(spec_.element, [&]<class T>(T) {
+      if (spec_.act == Act::relu && !spec_.masked) mask<T>();
+      if (kernel_trained_ || !bias_trained_) return;
+      channel_sums(arena_->as<T>(dz_), spec_.out, spec_.batch, sums_,
+                   parameters_.gradient(*parameters_.find(node, Role::bias)));
+    });
     if (kernel_trained_) {
       weights_primitive_.execute(dnnl_stream(), weights_args_);
-      if (other_dkernel_) dkernel_reorder_.execute(dnnl_stream(), dkernel_from_, dkernel_to_);
-    } else if (bias_trained_) {
-      channel_sums(arena_->at(dz_), spec_.out, spec_.batch, sums_,
-                   parameters_.gradient(*parameters_.find(node, Role::bias)));
+      from_weights_.copy();
     }
     if (dx_ >= 0) {
-      if (other_kernel_) kernel_reorder_.execute(dnnl_stream(), kernel_from_, kernel_to_);
+      for_data_.copy();
       data_primitive_.execute(dnnl_stream(), data_args_);
     }
   }
@@ -99,52 +142,46 @@ class TrainingConvOp : public TrainingConv {
     std::string text = std::string("forward ") + forward_.pd.impl_info_str();
     if (dx_ >= 0)
       text += std::string(", data gradient ") + data_pass_.pd.impl_info_str() +
-              (other_kernel_ ? " (kernel reordered)" : "");
+              (for_data_.other() ? " (kernel reordered)" : "");
     if (dy_ >= 0 && kernel_trained_) {
-      text +=
-          std::string(", kernel gradient ") + weights_pass_.pd.impl_info_str() + (other_dkernel_ ? " (reordered)" : "");
+      text += std::string(", kernel gradient ") + weights_pass_.pd.impl_info_str() +
+              (from_weights_.other() ? " (reordered)" : "");
     }
     return text;
   }
 
  private:
-  void bind_weights_pass(const Arena& arena, const memory& x, const memory& dz, const Slot& kernel, const Slot* bias) {
-    const memory dw(forward_.pd.weights_desc(), dnnl_engine(), parameters_.gradient(kernel));
-    dkernel_to_ = dw;
-    dkernel_from_ =
-        other_dkernel_ ? memory(weights_pass_.pd.diff_weights_desc(), dnnl_engine(), arena.at(dkernel_)) : dw;
+  void bind_weights_pass(const Arena& arena, const memory& x, const memory& dz, const Slot* bias) {
+    float* gradient = parameters_.gradient(*parameters_.find(node, Role::kernel));
     weights_args_ = {
         {DNNL_ARG_SRC, x},
         {DNNL_ARG_DIFF_DST, dz},
-        {DNNL_ARG_DIFF_WEIGHTS, dkernel_from_},
+        {DNNL_ARG_DIFF_WEIGHTS, from_weights_.bind(arena, gradient, true)},
         {DNNL_ARG_SCRATCHPAD, memory(weights_pass_.pd.scratchpad_desc(), dnnl_engine(), arena.at(weights_scratch_))}};
     if (bias) {
       weights_args_[DNNL_ARG_DIFF_BIAS] =
           memory(weights_pass_.pd.diff_bias_desc(), dnnl_engine(), parameters_.gradient(*bias));
     }
     weights_primitive_ = dnnl::convolution_backward_weights(weights_pass_.pd);
-    if (other_dkernel_) dkernel_reorder_ = dnnl::reorder(dkernel_from_, dkernel_to_);
   }
 
-  void bind_data_pass(const Arena& arena, const memory& w, const memory& dz) {
-    kernel_from_ = w;
-    kernel_to_ = other_kernel_ ? memory(data_pass_.pd.weights_desc(), dnnl_engine(), arena.at(kernel_)) : w;
+  void bind_data_pass(const Arena& arena, float* kernel, const memory& dz) {
     data_args_ = {
         {DNNL_ARG_DIFF_DST, dz},
-        {DNNL_ARG_WEIGHTS, kernel_to_},
+        {DNNL_ARG_WEIGHTS, for_data_.bind(arena, kernel)},
         {DNNL_ARG_DIFF_SRC, memory(data_pass_.pd.diff_src_desc(), dnnl_engine(), arena.at(dx_))},
         {DNNL_ARG_SCRATCHPAD, memory(data_pass_.pd.scratchpad_desc(), dnnl_engine(), arena.at(data_scratch_))}};
     data_primitive_ = dnnl::convolution_backward_data(data_pass_.pd);
-    if (other_kernel_) kernel_reorder_ = dnnl::reorder(kernel_from_, kernel_to_);
   }
 
+  template <class T>
   void mask() {
-    const float *y = arena_->at(out_), *dy = arena_->at(dy_);
-    float* dz = arena_->at(dz_);
+    const T *y = arena_->as<T>(out_), *dy = arena_->as<T>(dy_);
+    T* dz = arena_->as<T>(dz_);
     const int64_t planes = spec_.batch * spec_.out.blocks(), plane = spec_.out.plane();
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < planes; ++p) {
-      simd().activate_backward(y + p * plane, dy + p * plane, dz + p * plane, spec_.out.pixels(), Act::relu);
+      rows_of<T>().activate_backward(y + p * plane, dy + p * plane, dz + p * plane, spec_.out.pixels(), Act::relu);
     }
   }
 
@@ -153,16 +190,16 @@ class TrainingConvOp : public TrainingConv {
   Parameters& parameters_;
   const Arena* arena_ = nullptr;
   int in_, out_, scratch_ = -1, dy_ = -1, dz_ = -1, dx_ = -1;
-  int weights_scratch_ = -1, data_scratch_ = -1, dkernel_ = -1, kernel_ = -1;
-  bool kernel_trained_ = false, bias_trained_ = false, other_dkernel_ = false, other_kernel_ = false;
+  int weights_scratch_ = -1, data_scratch_ = -1;
+  bool kernel_trained_ = false, bias_trained_ = false;
+  memory::desc kept_;
+  Relaid for_forward_, for_data_, from_weights_;
   ForwardPd forward_;
   DataPd data_pass_;
   WeightsPd weights_pass_;
   dnnl::convolution_forward forward_primitive_;
   dnnl::convolution_backward_data data_primitive_;
   dnnl::convolution_backward_weights weights_primitive_;
-  dnnl::reorder dkernel_reorder_, kernel_reorder_;
-  memory dkernel_from_, dkernel_to_, kernel_from_, kernel_to_;
   Args forward_args_, data_args_, weights_args_;
   std::vector<double> sums_;
 };

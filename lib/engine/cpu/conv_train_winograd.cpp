@@ -1,4 +1,6 @@
 // Convolutions of training by Winograd's algorithm of our own, all three passes.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/cpu/conv.h"
@@ -22,7 +24,7 @@ class WinogradConv : public TrainingConv {
         parameters_(parameters),
         in_(in.buffer),
         out_(out.buffer),
-        packed_(arena.add(floats<P>(winograd_kernel_size(spec.in.c, spec.out.c)))),
+        packed_(arena.add(kernel_floats())),
         scratch_(arena.add(winograd_scratch<P>(shape_, spec.batch, threads_))),
         bias_(padded_channels(std::max(spec.in.c, spec.out.c))) {
     node = step.node;
@@ -42,7 +44,7 @@ class WinogradConv : public TrainingConv {
     dx_ = dx;
     backward_buffers = {dy_};
     if (spec_.act == Act::relu && !spec_.masked) {
-      if (dy_shared) dz_ = arena.add(floats<T>(spec_.out.sample() * spec_.batch));
+      if (dy_shared) dz_ = arena.add(floats_of(spec_.element, spec_.out.sample() * spec_.batch));
       backward_buffers.insert(backward_buffers.end(), {dz_, out_});
     }
     if (kernel_trained_) {
@@ -50,7 +52,7 @@ class WinogradConv : public TrainingConv {
       backward_buffers.insert(backward_buffers.end(), {in_, gradient_scratch_});
     }
     if (dx_ >= 0) {
-      turned_packed_ = arena.add(floats<P>(winograd_kernel_size(spec_.in.c, spec_.out.c)));
+      turned_packed_ = arena.add(kernel_floats());
       turned_scratch_ = arena.add(winograd_scratch<P>(turned_, spec_.batch, threads_));
       backward_buffers.insert(backward_buffers.end(), {dx_, turned_packed_, turned_scratch_});
     }
@@ -80,28 +82,29 @@ class WinogradConv : public TrainingConv {
     convolve(run.n, turned_, dz_, true, turned_packed_, turned_scratch_, bias_.data(), Act::none, dx_);
   }
 
-  std::string describe() const override { return std::string("winograd:") + simd().name; }
+  std::string describe() const override {
+    return fmt::format("winograd:{}{}", simd().name, spec_.element == Element::bf16 ? " in bf16" : "");
+  }
 
  private:
-  template <class E>
-  static int64_t floats(int64_t elements) {
-    return (elements * static_cast<int64_t>(sizeof(E)) + 3) / 4;
+  int64_t kernel_floats() const {
+    return winograd_kernel_size(spec_.in.c, spec_.out.c) * static_cast<int64_t>(sizeof(P)) / 4;
   }
-  T* at(int buffer) const { return reinterpret_cast<T*>(arena_->at(buffer)); }
+  T* at(int buffer) const { return arena_->as<T>(buffer); }
 
   void mask() const {
     const int64_t planes = spec_.batch * spec_.out.blocks(), plane = spec_.out.plane();
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < planes; ++p) {
-      simd().activate_backward(at(out_) + p * plane, at(dy_) + p * plane, at(dz_) + p * plane, spec_.out.pixels(),
-                               Act::relu);
+      rows_of<T>().activate_backward(at(out_) + p * plane, at(dy_) + p * plane, at(dz_) + p * plane, spec_.out.pixels(),
+                                     Act::relu);
     }
   }
 
   // The first n samples; zeros behind them.
   void convolve(int64_t n, const WinogradShape& shape, int x, bool turned, int packed, int scratch, const float* bias,
                 Act act, int y) const {
-    P* kernel = reinterpret_cast<P*>(arena_->at(packed));
+    P* kernel = arena_->as<P>(packed);
     winograd_kernel(parameters_.value(*kernel_), spec_.in.c, spec_.out.c, turned, kernel);
     winograd(shape, n, at(x), kernel, bias, act, at(y), arena_->at(scratch), threads_);
     std::fill_n(at(y) + n * shape.conv.sample(), (spec_.batch - n) * shape.conv.sample(), T{});
@@ -124,6 +127,9 @@ class WinogradConv : public TrainingConv {
 
 std::unique_ptr<TrainingConv> make_winograd_conv(const TrainingConvSpec& spec, const Step& step, const Value& in,
                                                  const Value& out, Arena& arena, Parameters& parameters) {
+  if (spec.element == Element::bf16) {
+    return std::make_unique<WinogradConv<Bf16, Bf16>>(spec, step, in, out, arena, parameters);
+  }
   return std::make_unique<WinogradConv<float, float>>(spec, step, in, out, arena, parameters);
 }
 

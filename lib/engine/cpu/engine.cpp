@@ -19,10 +19,7 @@ class CpuEngine : public Engine {
  public:
   CpuEngine(const Graph& graph, const EngineOptions& options, Communicator* communicator)
       : graph_(graph), options_(options), communicator_(communicator) {
-    if (options.precision != Precision::fp32 && (options.training || options.precision != Precision::bf16)) {
-      fail(Exit::device, "cpu: computes in fp32 only, not in {}; use --precision fp32",
-           kPrecisionNames[static_cast<size_t>(options.precision)]);
-    }
+    check_precision();
     if (options.batch < 1) fail(Exit::usage, "cpu: a batch of {}; at least 1 is needed", options.batch);
     const bool small = static_cast<double>(options.batch) * static_cast<double>(graph.forward_flops()) < kAloneFlops;
     if (!options.training && small) options_.threads = 1;
@@ -130,8 +127,10 @@ class CpuEngine : public Engine {
   }
 
   std::string describe() const override {
-    std::string text = fmt::format("cpu: oneDNN, {} and {} lanes, {} threads, batch {}, {}\n", simd().name,
-                                   simd().lanes, threads_, options_.batch, human_bytes(memory_bytes()));
+    std::string text =
+        fmt::format("cpu: oneDNN, {} and {} lanes, {} threads, batch {}, {}{}\n", simd().name, simd().lanes, threads_,
+                    options_.batch, bf16() ? "bf16, " : "", human_bytes(memory_bytes()));
+    if (options_.precision == Precision::bf16 && !bf16()) text += fmt::format("cpu: {}\n", kNoBf16);
     if (*spin_setting() != '\0') text += fmt::format("cpu: {}\n", spin_setting());
     if (training_) text += training_->describe(graph_);
     const auto answer = plans_.find(graph_.output());
@@ -140,6 +139,15 @@ class CpuEngine : public Engine {
   }
 
  private:
+  bool bf16() const { return options_.precision == Precision::bf16 && has_bf16(); }
+
+  void check_precision() const {
+    const char* name = kPrecisionNames[static_cast<size_t>(options_.precision)];
+    if (options_.precision == Precision::tf32 || options_.precision == Precision::fp16) {
+      fail(Exit::device, "cpu: computes in fp32 or bf16, not in {}; use --precision fp32 or bf16", name);
+    }
+  }
+
   void check(const Batch& batch) const {
     if (batch.n < 1 || batch.n > options_.batch) {
       fail(Exit::bug, "cpu: a batch of {} on an engine compiled for {}", batch.n, options_.batch);

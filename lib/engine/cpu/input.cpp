@@ -7,6 +7,7 @@
 namespace lepton::cpu {
 namespace {
 
+template <class T>
 class InputOp : public Op {
  public:
   InputOp(const EngineOptions& options, const Shape& sample, const Value& out)
@@ -25,11 +26,11 @@ class InputOp : public Op {
     std::copy(options.std.begin(), options.std.end(), std_.begin());
   }
 
-  void bind(const Arena& arena) override { data_ = arena.at(out_); }
+  void bind(const Arena& arena) override { data_ = arena.as<T>(out_); }
 
   void forward(const Run& run) override {
     const Batch& batch = *run.batch;
-    const int64_t elements = sample_.elements(), floats = planar_ ? elements : map_.sample();
+    const int64_t elements = sample_.elements(), numbers = planar_ ? elements : map_.sample();
     const auto expected = static_cast<size_t>(run.n * elements);
     if (!batch.tokens.empty() || std::max(batch.images.size(), batch.rows.size()) != expected) {
       fail(Exit::mismatch, "cpu: a batch of {} samples needs {} values of shape {}", run.n, expected,
@@ -40,12 +41,12 @@ class InputOp : public Op {
     }
     if (!batch.images.empty() && table_.empty()) {
       table_.resize(256 * mean_.size());
-      for (size_t i = 0; i < table_.size(); ++i) table_[i] = pixel(static_cast<float>(i % 256), {}, i / 256);
+      for (size_t i = 0; i < table_.size(); ++i) table_[i] = T(pixel(static_cast<float>(i % 256), {}, i / 256));
     }
 #pragma omp parallel for schedule(static)
     for (int64_t s = 0; s < batch_; ++s) {
-      float* to = data_ + s * floats;
-      if (!planar_ || s >= run.n) std::fill_n(to, floats, 0.0F);
+      T* to = data_ + s * numbers;
+      if (!planar_ || s >= run.n) std::fill_n(to, numbers, T{});
       if (s >= run.n) continue;
       const Augment a = batch.augment.empty() ? Augment{} : batch.augment[static_cast<size_t>(s)];
       if (batch.images.empty()) {
@@ -61,7 +62,7 @@ class InputOp : public Op {
 
   // kernels::InputFrame with its random numbers drawn four at a time. The sample's last axis has the bands, also where
   // the network reads it as the width of a map of one channel: then a pixel is a value, else a frame.
-  void frames(const float* from, const Augment& a, float* to) const {
+  void frames(const float* from, const Augment& a, T* to) const {
     const auto bands = static_cast<int64_t>(mean_.size()), count = sample_.elements() / bands;
     const bool frame_a_pixel = map_.c == bands;
     for (int64_t t = 0; t < count; ++t) {
@@ -71,19 +72,20 @@ class InputOp : public Op {
         const auto at = static_cast<size_t>(f);
         const bool masked = kernels::InputFrame<float>::masked(a, t, f);
         to[frame_a_pixel ? place(t, f) : place(t * bands + f, 0)] =
-            masked || outside ? 0.0F : kernels::normalized(frame[f], mean_[at], std_[at]);
+            masked || outside ? T{} : T(kernels::normalized(frame[f], mean_[at], std_[at]));
       }
     }
     if (a.noise != 0) add_noise(a, to);
   }
 
-  void add_noise(const Augment& a, float* to) const {
+  void add_noise(const Augment& a, T* to) const {
     const auto bands = static_cast<int64_t>(mean_.size());
     Random4 random{};
     for (int64_t i = 0; i < sample_.elements(); ++i) {
       if (i % 4 == 0) random = kernels::noise_draw(a.key, static_cast<uint64_t>(i / 4));
       if (kernels::InputFrame<float>::masked(a, i / bands, i % bands)) continue;
-      to[map_.c == bands ? place(i / bands, i % bands) : place(i, 0)] += a.noise * kernels::noise_of(random, i % 4);
+      T& value = to[map_.c == bands ? place(i / bands, i % bands) : place(i, 0)];
+      value = T(static_cast<float>(value) + a.noise * kernels::noise_of(random, i % 4));
     }
   }
 
@@ -92,7 +94,7 @@ class InputOp : public Op {
   }
 
   // kernels::InputPixel with its reflections taken once a pixel, not once a channel, and its division once a value.
-  void image(const uint8_t* from, const Augment& a, float* to) const {
+  void image(const uint8_t* from, const Augment& a, T* to) const {
     const bool toned = a.contrast != 1 || a.brightness != 0;
     for (int64_t y = 0; y < map_.h; ++y) {
       const int64_t from_y = kernels::reflect(y + a.dy, map_.h);
@@ -104,8 +106,8 @@ class InputOp : public Op {
         const uint8_t* stored = from + (from_y * map_.w + from_x) * map_.c;
         for (int64_t c = 0; c < map_.c; ++c) {
           const auto at = static_cast<size_t>(c);
-          const float value = toned ? pixel(stored[c], a, at) : table_[at * 256 + stored[c]];
-          to[place(y * map_.w + x, c)] = cut ? 0.0F : value;
+          const T value = toned ? T(pixel(stored[c], a, at)) : table_[at * 256 + stored[c]];
+          to[place(y * map_.w + x, c)] = cut ? T{} : value;
         }
       }
     }
@@ -116,15 +118,17 @@ class InputOp : public Op {
   bool planar_;
   Shape sample_;
   int out_;
-  float* data_ = nullptr;
+  T* data_ = nullptr;
   std::vector<float> mean_, std_;
-  std::vector<float> table_;  // of each stored value of each channel, unaugmented; made for the first images
+  std::vector<T> table_;  // of each stored value of each channel, unaugmented; made for the first images
 };
 
 }  // namespace
 
 std::unique_ptr<Op> make_input(const EngineOptions& options, const Shape& sample, const Value& out) {
-  return std::make_unique<InputOp>(options, sample, out);
+  return with_element(out.element, [&]<class T>(T) -> std::unique_ptr<Op> {
+    return std::make_unique<InputOp<T>>(options, sample, out);
+  });
 }
 
 }  // namespace lepton::cpu

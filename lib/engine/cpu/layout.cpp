@@ -1,7 +1,5 @@
 #include "engine/cpu/layout.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "engine/cpu/simd.h"
 
@@ -24,19 +22,6 @@ Map map_of(const Shape& shape) {
   if (shape.rank() == 3) return {shape[0], shape[1], shape[2]};
   if (shape.rank() == 1) return {1, 1, shape[0]};
   fail(Exit::usage, "cpu: samples of shape {} are not supported; images HxWxC and rows D are", shape.to_string());
-}
-
-void unblock(const Map& map, const float* blocked, float* plain) {
-  for (int64_t pixel = 0; pixel < map.pixels(); ++pixel) {
-    for (int64_t c = 0; c < map.c; ++c) plain[pixel * map.c + c] = blocked[map.place(pixel, c)];
-  }
-}
-
-void block(const Map& map, const float* plain, float* blocked) {
-  std::fill_n(blocked, map.sample(), 0.0F);
-  for (int64_t pixel = 0; pixel < map.pixels(); ++pixel) {
-    for (int64_t c = 0; c < map.c; ++c) blocked[map.place(pixel, c)] = plain[pixel * map.c + c];
-  }
 }
 
 }  // namespace lepton::cpu

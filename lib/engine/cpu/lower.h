@@ -22,7 +22,8 @@ enum class StepKind {
   dropout,
   scale,
   flatten,
-  dense
+  dense,
+  cast  // to another type of numbers; the node is the reader's
 };
 
 // out = pool(add(act(norm(kind(in))), skip)); nodes that are -1 are not part of it.
@@ -47,6 +48,7 @@ struct Step {
 struct LoweredValue {
   Map map;
   bool planar = false;  // the network's input, kept [n][c][h][w] for a first convolution of few channels
+  Element element = Element::fp32;
 };
 
 struct Lowered {
@@ -57,5 +59,9 @@ struct Lowered {
 
 // The steps that compute `target`, whose value is kept whole.
 Lowered lower(const Graph& graph, NodeId target, bool training);
+
+// The same for training in bf16. Convolutions read and write bf16, embeddings, dense layers and the last step fp32;
+// every other step writes what it reads. Between the two stand casts.
+Lowered stored_as_bf16(Lowered lowered);
 
 }  // namespace lepton::cpu

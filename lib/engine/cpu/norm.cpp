@@ -9,21 +9,23 @@ namespace lepton::cpu {
 namespace {
 
 // One pass y = act(x * scale + shift) + skip over the first n samples, zeros behind them.
-void affine_pass(const Map& map, int64_t n, int64_t batch, const float* x, const float* skip, float* y,
-                 const float* scale, const float* shift, Act act) {
+template <class T>
+void affine_pass(const Map& map, int64_t n, int64_t batch, const T* x, const T* skip, T* y, const float* scale,
+                 const float* shift, Act act) {
   const int64_t blocks = map.blocks(), lanes = simd().lanes, plane = map.plane();
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < batch * blocks; ++i) {
     if (i >= n * blocks) {
-      std::fill_n(y + i * plane, plane, 0.0F);
+      std::fill_n(y + i * plane, plane, T{});
       continue;
     }
     const int64_t b = i % blocks;
-    simd().affine(x + i * plane, skip == nullptr ? nullptr : skip + i * plane, y + i * plane, map.pixels(),
-                  scale + b * lanes, shift + b * lanes, act);
+    rows_of<T>().affine(x + i * plane, skip == nullptr ? nullptr : skip + i * plane, y + i * plane, map.pixels(),
+                        scale + b * lanes, shift + b * lanes, act);
   }
 }
 
+template <class T>
 class TrainingNorm : public TrainingOp {
  public:
   TrainingNorm(const Step& step, const Node& norm, int64_t batch, const Value& in, const Value* skip, const Value& out,
@@ -65,7 +67,7 @@ class TrainingNorm : public TrainingOp {
   }
 
   void bind(const Arena& arena) override {
-    const auto at = [&](int buffer) { return buffer < 0 ? nullptr : arena.at(buffer); };
+    const auto at = [&](int buffer) { return arena.as<T>(buffer); };
     x_ = at(in_);
     y_ = at(out_);
     add_ = at(skip_);
@@ -100,13 +102,13 @@ class TrainingNorm : public TrainingOp {
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < batch_ * blocks; ++i) {
       if (i >= run.n * blocks) {
-        std::fill_n(dxp_ + i * plane, plane, 0.0F);
+        std::fill_n(dxp_ + i * plane, plane, T{});
         continue;
       }
       const int64_t k = i % blocks * lanes, pixels = counted(run, i / blocks);
-      std::fill(dxp_ + i * plane + pixels * lanes, dxp_ + (i + 1) * plane, 0.0F);
-      simd().affine_backward(x_ + i * plane, dyp_ + i * plane, dy2p_ == nullptr ? nullptr : dy2p_ + i * plane,
-                             dxp_ + i * plane, pixels, scale_ + k, shift_ + k, a_ + k, b_ + k, c_ + k, act_);
+      std::fill(dxp_ + i * plane + pixels * lanes, dxp_ + (i + 1) * plane, T{});
+      rows_of<T>().affine_backward(x_ + i * plane, dyp_ + i * plane, dy2p_ == nullptr ? nullptr : dy2p_ + i * plane,
+                                   dxp_ + i * plane, pixels, scale_ + k, shift_ + k, a_ + k, b_ + k, c_ + k, act_);
     }
   }
 
@@ -147,9 +149,9 @@ class TrainingNorm : public TrainingOp {
   void statistics(const Run& run) {
     const double count = count_of(run);
     // Sums are taken around each channel's first value: squares of a large mean would swallow a small variance.
-    for (int64_t c = 0; c < channels_; ++c) a_[c] = x_[c / simd().lanes * map_.plane() + c % simd().lanes];
+    for (int64_t c = 0; c < channels_; ++c) a_[c] = static_cast<float>(x_[map_.place(0, c)]);
     over_rows(run, [&](int64_t row, int64_t pixels, int64_t k, double* sum, double* square) {
-      simd().stats(x_ + row, pixels, a_ + k, sum, square);
+      rows_of<T>().stats(x_ + row, pixels, a_ + k, sum, square);
     });
     for (int64_t c = 0; c < channels_; ++c) {
       const double shifted = total(first_, c) / count;
@@ -166,8 +168,8 @@ class TrainingNorm : public TrainingOp {
 
   void gradients(const Run& run) {
     over_rows(run, [&](int64_t row, int64_t pixels, int64_t k, double* sum, double* product) {
-      simd().affine_reduce(x_ + row, dyp_ + row, dy2p_ == nullptr ? nullptr : dy2p_ + row, pixels, scale_ + k,
-                           shift_ + k, mean_ + k, act_, sum, product);
+      rows_of<T>().affine_reduce(x_ + row, dyp_ + row, dy2p_ == nullptr ? nullptr : dy2p_ + row, pixels, scale_ + k,
+                                 shift_ + k, mean_ + k, act_, sum, product);
     });
     const double count = count_of(run);
     for (int64_t c = 0; c < channels_; ++c) {
@@ -192,7 +194,7 @@ class TrainingNorm : public TrainingOp {
   AlignedFloats room_;
   float *mean_, *inverse_, *scale_, *shift_, *a_, *b_, *c_, *variance_;
   std::vector<double> first_, second_;
-  float *x_ = nullptr, *y_ = nullptr, *add_ = nullptr, *dyp_ = nullptr, *dy2p_ = nullptr, *dxp_ = nullptr;
+  T *x_ = nullptr, *y_ = nullptr, *add_ = nullptr, *dyp_ = nullptr, *dy2p_ = nullptr, *dxp_ = nullptr;
   float *gamma_ = nullptr, *beta_ = nullptr, *running_mean_ = nullptr, *running_variance_ = nullptr;
   float *dgamma_ = nullptr, *dbeta_ = nullptr;
 };
@@ -230,7 +232,7 @@ class InferenceNorm : public Op {
   }
 
   void forward(const Run&) override {
-    affine_pass(map_, batch_, batch_, x_, add_, y_, scale_.data(), shift_.data(), act_);
+    affine_pass<float>(map_, batch_, batch_, x_, add_, y_, scale_.data(), shift_.data(), act_);
   }
 
  private:
@@ -246,7 +248,9 @@ class InferenceNorm : public Op {
 
 std::unique_ptr<TrainingOp> make_norm(const Step& step, const Node& norm, int64_t batch, const Value& in,
                                       const Value* skip, const Value& out, Parameters& parameters) {
-  return std::make_unique<TrainingNorm>(step, norm, batch, in, skip, out, parameters);
+  return with_element(in.element, [&]<class T>(T) -> std::unique_ptr<TrainingOp> {
+    return std::make_unique<TrainingNorm<T>>(step, norm, batch, in, skip, out, parameters);
+  });
 }
 
 std::unique_ptr<Op> make_inference_norm(const Step& step, const Node& norm, int64_t batch, const Value& in,

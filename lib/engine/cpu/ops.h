@@ -59,6 +59,8 @@ std::unique_ptr<TrainingOp> make_scale(const Step& step, float factor, int64_t b
                                        const Value& out);
 std::unique_ptr<TrainingOp> make_dropout(const Step& step, float rate, uint64_t seed, int64_t batch, const Value& in,
                                          const Value& out);
+// From float to bf16 or back.
+std::unique_ptr<TrainingOp> make_cast(const Step& step, int64_t batch, const Value& in, const Value& out);
 std::unique_ptr<TrainingOp> make_flatten(const Step& step, int64_t batch, const Value& in, const Value& out);
 // Zeros where there is padding.
 std::unique_ptr<TrainingOp> make_mask(const Step& step, const Node& node, int64_t batch, const Value& in,
@@ -69,7 +71,7 @@ std::unique_ptr<TrainingOp> make_embed(const Step& step, const Node& node, int64
 std::unique_ptr<Op> make_inference_embed(const Step& step, const Node& node, int64_t batch, const Value& in,
                                          const Value& out, const ParameterSet& plain);
 // y = a + b, of forward values or of gradients; its own backward pass is the planner's: gradients are passed on as is.
-std::unique_ptr<Op> make_add(NodeId node, int64_t batch, const Map& map, int a, int b, int y);
+std::unique_ptr<Op> make_add(NodeId node, int64_t batch, const Value& like, int a, int b, int y);
 
 // Joins values of the same height and width along channels.
 class ConcatOp : public Op {

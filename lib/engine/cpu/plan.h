@@ -47,7 +47,7 @@ class TrainingPlan {
   void add_values();
   void add_forward(size_t index);
   void add_backward(size_t index);
-  int merged(std::vector<int> gradients, size_t most, int* second, const Map& map, NodeId node);
+  int merged(const Value& value, size_t most, int* second, NodeId node);
   int new_gradient(int value);
   bool trains(const Step& step) const;
   bool masked_by_pool(const Step& conv) const;

@@ -65,7 +65,7 @@ void InferencePlan::build(const Graph& graph, const EngineOptions& options, cons
       return;
     case StepKind::add:
       if (skip == nullptr) fail(Exit::bug, "cpu: an addition of one value");
-      ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
+      ops_.push_back(make_add(step.node, batch, in, in.buffer, skip->buffer, out.buffer));
       return;
     case StepKind::concat:
       ops_.push_back(make_concat(step, batch, inputs_of(step, values), out));

@@ -12,6 +12,7 @@ TrainingPlan::TrainingPlan(const Graph& graph, const EngineOptions& options, Par
       parameters_(parameters),
       texts_(graph, options.batch),
       lowered_(lower(graph, graph.output(), true)) {
+  if (options.precision == Precision::bf16 && has_bf16()) lowered_ = stored_as_bf16(std::move(lowered_));
   add_values();
   for (size_t i = 0; i < lowered_.steps.size(); ++i) add_forward(i);
   Value& logits = values_[static_cast<size_t>(lowered_.steps.back().out)];
@@ -27,14 +28,16 @@ TrainingPlan::TrainingPlan(const Graph& graph, const EngineOptions& options, Par
 }
 
 bool TrainingPlan::trains(const Step& step) const {
+  if (step.kind == StepKind::cast) return false;
   const auto& parameters = graph_.nodes[static_cast<size_t>(step.node)].parameters;
   return std::any_of(parameters.begin(), parameters.end(), [](const Parameter& p) { return p.trainable; });
 }
 
 void TrainingPlan::add_values() {
   for (const LoweredValue& v : lowered_.values) {
-    Value value{v.map, v.planar};
-    value.buffer = arena_.add(options_.batch * (v.planar ? v.map.pixels() * v.map.c : v.map.sample()));
+    Value value{v.map, v.planar, v.element};
+    const int64_t sample = v.planar ? v.map.pixels() * v.map.c : v.map.sample();
+    value.buffer = arena_.add(floats_of(v.element, options_.batch * sample));
     values_.push_back(std::move(value));
   }
   for (const Step& step : lowered_.steps) {
@@ -76,7 +79,8 @@ void TrainingPlan::add_forward(size_t index) {
       return;
     case StepKind::conv: {
       const bool depthwise = node.kind == LayerKind::dwconv, bias = node.parameters.size() > 1;
-      TrainingConvSpec spec{{in.map, out.map, in.planar, node.attributes, batch, depthwise, bias, step.act}};
+      TrainingConvSpec spec{
+          {in.map, out.map, in.planar, node.attributes, batch, depthwise, bias, step.act, in.element}};
       spec.masked = masked_by_pool(step);
       ops_.push_back(make_training_conv(spec, step, in, out, arena_, parameters_));
       return;
@@ -97,7 +101,7 @@ void TrainingPlan::add_forward(size_t index) {
     }
     case StepKind::add:
       if (skip == nullptr) fail(Exit::bug, "cpu: an addition of one value");
-      ops_.push_back(make_add(step.node, batch, in.map, in.buffer, skip->buffer, out.buffer));
+      ops_.push_back(make_add(step.node, batch, in, in.buffer, skip->buffer, out.buffer));
       return;
     case StepKind::concat:
       ops_.push_back(make_concat(step, batch, inputs_of(step, values_), out));
@@ -107,6 +111,9 @@ void TrainingPlan::add_forward(size_t index) {
       return;
     case StepKind::scale:
       ops_.push_back(make_scale(step, node.attributes.factor, batch, in, out));
+      return;
+    case StepKind::cast:
+      ops_.push_back(make_cast(step, batch, in, out));
       return;
     case StepKind::flatten:
       ops_.push_back(make_flatten(step, batch, in, out));
@@ -122,18 +129,19 @@ void TrainingPlan::add_forward(size_t index) {
 int TrainingPlan::new_gradient(int value) {
   Value& v = values_[static_cast<size_t>(value)];
   if (!v.needs_gradient) return -1;
-  const int buffer = arena_.add(options_.batch * v.map.sample());
+  const int buffer = arena_.add(floats_of(v.element, options_.batch * v.map.sample()));
   v.gradients.push_back(buffer);
   readers_[buffer] = 1;
   return buffer;
 }
 
 // Sums the parts of a gradient down to at most `most` (1 or 2) buffers.
-int TrainingPlan::merged(std::vector<int> gradients, size_t most, int* second, const Map& map, NodeId node) {
+int TrainingPlan::merged(const Value& value, size_t most, int* second, NodeId node) {
+  std::vector<int> gradients = value.gradients;
   while (gradients.size() > most) {
-    const int sum = arena_.add(options_.batch * map.sample());
+    const int sum = arena_.add(floats_of(value.element, options_.batch * value.map.sample()));
     readers_[sum] = 1;
-    ops_.push_back(make_add(node, options_.batch, map, gradients[0], gradients[1], sum));
+    ops_.push_back(make_add(node, options_.batch, value, gradients[0], gradients[1], sum));
     backward_.push_back({ops_.back().get(), false});
     gradients.erase(gradients.begin());
     gradients[0] = sum;
@@ -150,7 +158,7 @@ void TrainingPlan::add_backward(size_t index) {
   auto* training = dynamic_cast<TrainingOp*>(op);
   int second = -1;
   const size_t most = training != nullptr && training->takes_two() ? 2 : 1;
-  const int dy = merged(out.gradients, most, &second, out.map, step.node);
+  const int dy = merged(out, most, &second, step.node);
   const auto pass_on = [&](int value) {
     if (!values_[static_cast<size_t>(value)].needs_gradient) return;
     values_[static_cast<size_t>(value)].gradients.push_back(dy);

@@ -13,6 +13,7 @@ PoolShape pool_shape(const Node& node, const Map& in, const Map& out) {
   return {in.h, in.w, out.h, out.w, a.kernel_h, a.kernel_w, a.stride_h, a.stride_w, a.pad_top, a.pad_left};
 }
 
+template <class T>
 class Pool : public TrainingOp {
  public:
   Pool(const Step& step, const Node& layer, const Node& from, int64_t batch, bool training, bool masked,
@@ -47,40 +48,40 @@ class Pool : public TrainingOp {
   void bind(const Arena& arena) override { arena_ = &arena; }
 
   void forward(const Run& run) override {
-    const float* x = arena_->at(in_);
-    float* y = arena_->at(out_);
-    int32_t* index = index_ < 0 ? nullptr : reinterpret_cast<int32_t*>(arena_->at(index_));
+    const T* x = arena_->as<T>(in_);
+    T* y = arena_->as<T>(out_);
+    int32_t* index = arena_->as<int32_t>(index_);
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < planes_; ++p) {
-      const float* from = x + p * in_plane_;
-      float* to = y + p * out_plane_;
+      const T* from = x + p * in_plane_;
+      T* to = y + p * out_plane_;
       const PoolShape shape = shape_of(run, p);
       if (shape.h == 0) {
-        std::fill_n(to, out_plane_, 0.0F);
+        std::fill_n(to, out_plane_, T{});
       } else if (max_) {
-        simd().maxpool(from, to, index == nullptr ? nullptr : index + p * out_plane_, shape);
+        rows_of<T>().maxpool(from, to, index == nullptr ? nullptr : index + p * out_plane_, shape);
       } else {
-        simd().avgpool(from, to, shape);
+        rows_of<T>().avgpool(from, to, shape);
       }
     }
   }
 
   void backward(const Run& run) override {
-    const float *dy = arena_->at(dy_), *relu = masked_ ? arena_->at(out_) : nullptr;
-    float* dx = arena_->at(dx_);
-    const int32_t* index = index_ < 0 ? nullptr : reinterpret_cast<const int32_t*>(arena_->at(index_));
+    const T *dy = arena_->as<T>(dy_), *relu = masked_ ? arena_->as<T>(out_) : nullptr;
+    T* dx = arena_->as<T>(dx_);
+    const int32_t* index = arena_->as<int32_t>(index_);
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < planes_; ++p) {
-      const float* from = dy + p * out_plane_;
-      float* to = dx + p * in_plane_;
+      const T* from = dy + p * out_plane_;
+      T* to = dx + p * in_plane_;
       const PoolShape shape = shape_of(run, p);
-      if (text_) std::fill(to + shape.h * simd().lanes, to + in_plane_, 0.0F);
+      if (text_) std::fill(to + shape.h * simd().lanes, to + in_plane_, T{});
       if (shape.h == 0) continue;
       if (max_) {
-        simd().maxpool_backward(from, relu == nullptr ? nullptr : relu + p * out_plane_, index + p * out_plane_, to,
-                                shape);
+        rows_of<T>().maxpool_backward(from, relu == nullptr ? nullptr : relu + p * out_plane_, index + p * out_plane_,
+                                      to, shape);
       } else {
-        simd().avgpool_backward(from, to, shape);
+        rows_of<T>().avgpool_backward(from, to, shape);
       }
     }
   }
@@ -107,7 +108,9 @@ class Pool : public TrainingOp {
 
 std::unique_ptr<TrainingOp> make_pool(const Step& step, const Node& node, const Node& from, int64_t batch,
                                       bool training, bool masked, const Value& in, const Value& out, Arena& arena) {
-  return std::make_unique<Pool>(step, node, from, batch, training, masked, in, out, arena);
+  return with_element(in.element, [&]<class T>(T) -> std::unique_ptr<TrainingOp> {
+    return std::make_unique<Pool<T>>(step, node, from, batch, training, masked, in, out, arena);
+  });
 }
 
 }  // namespace lepton::cpu

@@ -6,7 +6,8 @@
 
 namespace lepton::cpu {
 
-void channel_sums(const float* x, const Map& map, int64_t n, std::vector<double>& partial, float* result) {
+template <class T>
+void channel_sums(const T* x, const Map& map, int64_t n, std::vector<double>& partial, float* result) {
   const int64_t blocks = map.blocks(), lanes = simd().lanes, channels = blocks * lanes;
   partial.assign(static_cast<size_t>(kGroups * channels), 0.0);
 #pragma omp parallel for collapse(2) schedule(static)
@@ -14,7 +15,8 @@ void channel_sums(const float* x, const Map& map, int64_t n, std::vector<double>
     for (int64_t g = 0; g < kGroups; ++g) {
       const GroupRange range = group_range(n, g);
       for (int64_t s = range.begin; s < range.end; ++s) {
-        simd().sum(x + s * map.sample() + b * map.plane(), map.pixels(), partial.data() + g * channels + b * lanes);
+        rows_of<T>().sum(x + s * map.sample() + b * map.plane(), map.pixels(),
+                         partial.data() + g * channels + b * lanes);
       }
     }
   }
@@ -24,5 +26,8 @@ void channel_sums(const float* x, const Map& map, int64_t n, std::vector<double>
     result[c] = static_cast<float>(total);
   }
 }
+
+template void channel_sums(const float*, const Map&, int64_t, std::vector<double>&, float*);
+template void channel_sums(const Bf16*, const Map&, int64_t, std::vector<double>&, float*);
 
 }  // namespace lepton::cpu

@@ -15,6 +15,7 @@ constexpr int64_t kGroups = kernels::kReduceGroups;
 
 // result[c] = sum of x over the first n samples and all pixels; padding included. `partial` is working room, sized
 // here.
-void channel_sums(const float* x, const Map& map, int64_t n, std::vector<double>& partial, float* result);
+template <class T>
+void channel_sums(const T* x, const Map& map, int64_t n, std::vector<double>& partial, float* result);
 
 }  // namespace lepton::cpu

@@ -1,8 +1,11 @@
 #pragma once
 // The hot element-wise loops, compiled once for each instruction set and chosen by what oneDNN uses.
-// A row is `count` pixels of one channel block: count x lanes contiguous floats. Per-channel arguments hold `lanes`
-// numbers. Nothing here is parallel; callers spread rows over threads.
+// A row is `count` pixels of one channel block: count x lanes contiguous numbers, on a boundary of as many bytes as
+// lanes of them take. Per-channel arguments hold `lanes` numbers. Nothing here is parallel; callers spread rows over
+// threads.
 #include <cstdint>
+
+#include "base/bf16.h"
 
 namespace lepton::cpu {
 
@@ -13,37 +16,40 @@ struct PoolShape {
   int64_t h, w, out_h, out_w, kh, kw, sh, sw, pad_h, pad_w;
 };
 
-struct Simd {
+// Rows of T, added up and computed with in float.
+template <class T>
+struct Rows {
+  // sum += x - shift, square += (x - shift)^2.
+  void (*stats)(const T* x, int64_t count, const float* shift, double* sum, double* square);
+  // sum += x.
+  void (*sum)(const T* x, int64_t count, double* sum);
+  // y = act(x * scale + shift) + skip; skip may be null.
+  void (*affine)(const T* x, const T* skip, T* y, int64_t count, const float* scale, const float* shift, Act act);
+  // dz = (dy + dy2) * act'(x * scale + shift); sum += dz, product += dz * (x - mean). dy2 may be null.
+  void (*affine_reduce)(const T* x, const T* dy, const T* dy2, int64_t count, const float* scale, const float* shift,
+                        const float* mean, Act act, double* sum, double* product);
+  // dx = a * dz + b * x + c with dz as above.
+  void (*affine_backward)(const T* x, const T* dy, const T* dy2, T* dx, int64_t count, const float* scale,
+                          const float* shift, const float* a, const float* b, const float* c, Act act);
+  // y = act(x);  dx = dy * act'(x). For relu x may be the input or the output.
+  void (*activate)(const T* x, T* y, int64_t count, Act act);
+  void (*activate_backward)(const T* x, const T* dy, T* dx, int64_t count, Act act);
+  // y = a + b;  y = x * factor.
+  void (*add)(const T* a, const T* b, T* y, int64_t count);
+  void (*scale)(const T* x, T* y, int64_t count, float factor);
+  // One channel block of one sample. index: place of the first largest value in its map, one number a lane.
+  void (*maxpool)(const T* x, T* y, int32_t* index, const PoolShape& p);
+  // Spreads dy; with relu_output, only where that (the pooled values behind a ReLU) is positive.
+  void (*maxpool_backward)(const T* dy, const T* relu_output, const int32_t* index, T* dx, const PoolShape& p);
+  void (*avgpool)(const T* x, T* y, const PoolShape& p);
+  void (*avgpool_backward)(const T* dy, T* dx, const PoolShape& p);
+  void (*to_float)(const T* x, float* y, int64_t count);
+  void (*from_float)(const float* x, T* y, int64_t count);
+};
+
+struct Simd : Rows<float> {
   int lanes;  // channels in a block
   const char* name;
-
-  // sum += x - shift, square += (x - shift)^2.
-  void (*stats)(const float* x, int64_t count, const float* shift, double* sum, double* square);
-  // sum += x.
-  void (*sum)(const float* x, int64_t count, double* sum);
-  // y = act(x * scale + shift) + skip; skip may be null.
-  void (*affine)(const float* x, const float* skip, float* y, int64_t count, const float* scale, const float* shift,
-                 Act act);
-  // dz = (dy + dy2) * act'(x * scale + shift); sum += dz, product += dz * (x - mean). dy2 may be null.
-  void (*affine_reduce)(const float* x, const float* dy, const float* dy2, int64_t count, const float* scale,
-                        const float* shift, const float* mean, Act act, double* sum, double* product);
-  // dx = a * dz + b * x + c with dz as above.
-  void (*affine_backward)(const float* x, const float* dy, const float* dy2, float* dx, int64_t count,
-                          const float* scale, const float* shift, const float* a, const float* b, const float* c,
-                          Act act);
-  // y = act(x);  dx = dy * act'(x). For relu x may be the input or the output.
-  void (*activate)(const float* x, float* y, int64_t count, Act act);
-  void (*activate_backward)(const float* x, const float* dy, float* dx, int64_t count, Act act);
-  // y = a + b;  y = x * factor.
-  void (*add)(const float* a, const float* b, float* y, int64_t count);
-  void (*scale)(const float* x, float* y, int64_t count, float factor);
-  // One channel block of one sample. index: place of the first largest value in its map, one number a lane.
-  void (*maxpool)(const float* x, float* y, int32_t* index, const PoolShape& p);
-  // Spreads dy; with relu_output, only where that (the pooled values behind a ReLU) is positive.
-  void (*maxpool_backward)(const float* dy, const float* relu_output, const int32_t* index, float* dx,
-                           const PoolShape& p);
-  void (*avgpool)(const float* x, float* y, const PoolShape& p);
-  void (*avgpool_backward)(const float* dy, float* dx, const PoolShape& p);
 
   // y = bias + x w for the outputs [first, last) of all rows; x [rows, inputs], w [inputs, outputs], outputs, first and
   // last multiples of lanes. A row's result does not depend on how many rows there are, nor on first where that is a
@@ -66,8 +72,20 @@ struct Simd {
 // The set that fits dnnl's effective instruction set; fixed for the life of the process.
 const Simd& simd();
 
-bool has_bf16();  // instructions for it, and blocks of 16 lanes
-
 extern const Simd kSimdAvx512, kSimdAvx2, kSimdSse;
+
+// Blocks of 16 lanes, for processors with instructions for bf16.
+extern const Rows<Bf16> kRowsBf16;
+bool has_bf16();
+inline constexpr const char* kNoBf16 = "this processor has no instructions for bf16; it computes in fp32";
+
+template <class T>
+const Rows<T>& rows_of() {
+  return simd();
+}
+template <>
+inline const Rows<Bf16>& rows_of<Bf16>() {
+  return kRowsBf16;
+}
 
 }  // namespace lepton::cpu

@@ -137,5 +137,113 @@ TEST(Simd, DenseRowsDoNotDependOnTheirNeighbours) {
   }
 }
 
+// Bf16 rounds as lepton::Bf16 does one by one, and every loop is that in fp32 on rounded numbers, rounded.
+class Bf16Rows : public testing::Test {
+ protected:
+  static constexpr int64_t kRows = 100, kCount = kRows * 16;
+
+  void SetUp() override {
+    if (!has_bf16()) GTEST_SKIP() << "this processor has no instructions for bf16";
+    x_ = numbers(1);
+    y_ = numbers(2);
+    z_ = numbers(3);
+  }
+
+  // Numbers that bf16 can express.
+  static AlignedFloats numbers(uint64_t seed) {
+    AlignedFloats all(kCount);
+    for (int64_t i = 0; i < kCount; ++i) {
+      all.data()[i] = Bf16(4 * uniform(random4(seed, Stream::sample, 0, static_cast<uint64_t>(i)).v[0]) - 2);
+    }
+    return all;
+  }
+  static Bf16* at(AlignedFloats& buffer) { return reinterpret_cast<Bf16*>(buffer.data()); }
+  static AlignedFloats bf16(const AlignedFloats& wide) {
+    AlignedFloats half(wide.size() / 2);
+    for (int64_t i = 0; i < wide.size(); ++i) at(half)[i] = Bf16(wide.data()[i]);
+    return half;
+  }
+  static void expect_rounded(AlignedFloats& half, const AlignedFloats& wide, const char* what) {
+    for (int64_t i = 0; i < wide.size(); ++i) ASSERT_EQ(at(half)[i].bits, Bf16(wide.data()[i]).bits) << what << i;
+  }
+
+  AlignedFloats x_, y_, z_;
+};
+
+TEST_F(Bf16Rows, RoundToNearestEvenAndKeepWhatIsNotFinite) {
+  AlignedFloats x(16 * 64), half(16 * 32), back(16 * 64);
+  for (int64_t i = 0; i < 16 * 64; ++i) {  // 1 + the lower 17 bits, around each tie
+    const auto low = static_cast<uint32_t>(i % 8 - 4 + (i / 8) * 0x8000);
+    x.data()[i] = float_of((i % 2 == 0 ? 0x3F800000 : 0xBF800000) + low % 0x20000);
+  }
+  const uint32_t odd[] = {0x7F800000, 0xFF800000, 0x7FC00000, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F7FFFFF, 0x80000000, 0};
+  for (size_t i = 0; i < std::size(odd); ++i) x.data()[i] = float_of(odd[i]);
+  kRowsBf16.from_float(x.data(), at(half), 64);
+  expect_rounded(half, x, "from_float ");
+  kRowsBf16.to_float(at(half), back.data(), 64);
+  for (int64_t i = 0; i < 16 * 64; ++i) ASSERT_EQ(bits_of(back.data()[i]) >> 16, at(half)[i].bits);
+}
+
+TEST_F(Bf16Rows, ComputeAsFloatsDo) {
+  const Simd& wide = kSimdAvx512;
+  const Rows<Bf16>& half = kRowsBf16;
+  AlignedFloats x = bf16(x_), y = bf16(y_), z = bf16(z_), out(kCount / 2), index(kCount), places(kCount);
+  AlignedFloats expected(kCount);
+  const float *a = x_.data(), *b = y_.data(), *c = z_.data();
+  for (const Act act : {Act::none, Act::relu, Act::gelu, Act::silu}) {
+    half.affine(at(x), at(y), at(out), kRows, a, b, act);
+    wide.affine(a, b, expected.data(), kRows, a, b, act);
+    expect_rounded(out, expected, "affine ");
+    half.affine_backward(at(x), at(y), at(z), at(out), kRows, a, b, c, a, b, act);
+    wide.affine_backward(a, b, c, expected.data(), kRows, a, b, c, a, b, act);
+    expect_rounded(out, expected, "affine_backward ");
+    half.activate(at(x), at(out), kRows, act);
+    wide.activate(a, expected.data(), kRows, act);
+    expect_rounded(out, expected, "activate ");
+    half.activate_backward(at(x), at(y), at(out), kRows, act);
+    wide.activate_backward(a, b, expected.data(), kRows, act);
+    expect_rounded(out, expected, "activate_backward ");
+    std::vector<double> sums(64);
+    half.affine_reduce(at(x), at(y), at(z), kRows, a, b, c, act, sums.data(), sums.data() + 16);
+    wide.affine_reduce(a, b, c, kRows, a, b, c, act, sums.data() + 32, sums.data() + 48);
+    EXPECT_TRUE(std::equal(sums.begin(), sums.begin() + 32, sums.begin() + 32));
+  }
+  half.add(at(x), at(y), at(out), kRows);
+  wide.add(a, b, expected.data(), kRows);
+  expect_rounded(out, expected, "add ");
+  half.scale(at(x), at(out), kRows, 0.3F);
+  wide.scale(a, expected.data(), kRows, 0.3F);
+  expect_rounded(out, expected, "scale ");
+  std::vector<double> sums(96);
+  half.sum(at(x), kRows, sums.data());
+  half.stats(at(x), kRows, b, sums.data() + 16, sums.data() + 32);
+  wide.sum(a, kRows, sums.data() + 48);
+  wide.stats(a, kRows, b, sums.data() + 64, sums.data() + 80);
+  EXPECT_TRUE(std::equal(sums.begin(), sums.begin() + 48, sums.begin() + 48));
+}
+
+TEST_F(Bf16Rows, PoolAsFloatsDo) {
+  for (const PoolShape& shape : {PoolShape{10, 10, 5, 5, 2, 2, 2, 2, 0, 0}, PoolShape{10, 10, 4, 4, 3, 3, 2, 2, 0, 0},
+                                 PoolShape{10, 10, 1, 1, 10, 10, 10, 10, 0, 0}}) {
+    const int64_t pooled = shape.out_h * shape.out_w * 16;
+    AlignedFloats x = bf16(x_), y = bf16(y_), out(pooled / 2), dx(kCount / 2), index(pooled), places(pooled);
+    AlignedFloats expected(pooled), gradient(kCount);
+    auto *i = reinterpret_cast<int32_t*>(index.data()), *j = reinterpret_cast<int32_t*>(places.data());
+    kRowsBf16.maxpool(at(x), at(out), i, shape);
+    kSimdAvx512.maxpool(x_.data(), expected.data(), j, shape);
+    expect_rounded(out, expected, "maxpool ");
+    EXPECT_TRUE(std::equal(i, i + pooled, j));
+    kRowsBf16.maxpool_backward(at(y), at(out), i, at(dx), shape);
+    kSimdAvx512.maxpool_backward(y_.data(), expected.data(), j, gradient.data(), shape);
+    if (shape.kh == shape.sh) expect_rounded(dx, gradient, "maxpool_backward ");
+    kRowsBf16.avgpool(at(x), at(out), shape);
+    kSimdAvx512.avgpool(x_.data(), expected.data(), shape);
+    expect_rounded(out, expected, "avgpool ");
+    kRowsBf16.avgpool_backward(at(y), at(dx), shape);
+    kSimdAvx512.avgpool_backward(y_.data(), gradient.data(), shape);
+    if (shape.kh == shape.sh) expect_rounded(dx, gradient, "avgpool_backward ");
+  }
+}
+
 }  // namespace
 }  // namespace lepton::cpu

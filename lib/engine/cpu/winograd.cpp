@@ -140,6 +140,7 @@ bool fused_winograd_pays(const ConvSpec& spec) {
 
 bool own_winograd_trains(const ConvSpec& spec) {
   constexpr int64_t kMost = 16384;
+  if (spec.element == Element::bf16) return fused_winograd_pays(spec);
   return fused_winograd_pays(spec) && padded_channels(spec.in.c) * padded_channels(spec.out.c) <= kMost;
 }
 

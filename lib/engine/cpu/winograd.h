@@ -29,7 +29,8 @@ struct WinogradShape {
 // that its 36 matrices are read from cache.
 bool fused_winograd_pays(const ConvSpec& spec);
 
-// Whether training computes all three passes of a convolution so. With larger kernels oneDNN's Winograd was as fast.
+// Whether training computes all three passes of a convolution so. In fp32 oneDNN's Winograd is as fast with larger
+// kernels; in bf16 it has none.
 bool own_winograd_trains(const ConvSpec& spec);
 
 // What follows is there for T = P = float, T = float with P = Bf16 and T = P = Bf16: maps are stored as T, V and U
