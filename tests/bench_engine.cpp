@@ -1,6 +1,7 @@
 // bench_engine NET BATCH train|infer|latency fp32|bf16 [DUMP]: one engine for scripts/bench. Prints "ready" once warm;
 // then each line "S" on standard input is answered by images a second over S seconds, or the median microseconds of one
-// call (latency). DUMP receives what a peer needs to do the same: weights, inputs, and what came out of them.
+// call (latency). With BENCH_VERBOSE set, what the engine is and each layer's time go to standard error. DUMP receives
+// what a peer needs to do the same: weights, inputs, and what came out of them.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -110,7 +111,24 @@ class Bench {
     return 1e6 * times[times.size() / 2];
   }
 
-  std::string describe() const { return engine_->describe(); }
+  // The engine, and milliseconds of each layer, forward and backward: the least of several.
+  std::string describe() {
+    constexpr int kTimes = 9;
+    std::vector<LayerTime> least = engine_->profile(batch());
+    for (int i = 1; i < kTimes; ++i) {
+      const std::vector<LayerTime> times = engine_->profile(batch());
+      for (size_t k = 0; k < least.size(); ++k) {
+        least[k].forward_ms = std::min(least[k].forward_ms, times[k].forward_ms);
+        least[k].backward_ms = std::min(least[k].backward_ms, times[k].backward_ms);
+      }
+    }
+    std::string text = engine_->describe();
+    for (const LayerTime& time : least) {
+      text += fmt::format("  {:14} {:8.3f} {:8.3f} ms\n", graph_.nodes[static_cast<size_t>(time.node)].name,
+                          time.forward_ms, time.backward_ms);
+    }
+    return text;
+  }
 
  private:
   // Random filters in place of those that training would take from data.
@@ -125,16 +143,20 @@ class Bench {
     }
   }
 
-  float once() {
+  Batch batch() const {
     Batch batch;
     batch.n = options_.batch;
     batch.images = images_;
     batch.labels = labels_;
-    if (!options_.training) return engine_->infer(batch, graph_.output(), logits_), 0.0F;
+    return batch;
+  }
+
+  float once() {
+    if (!options_.training) return engine_->infer(batch(), graph_.output(), logits_), 0.0F;
     StepSettings settings;
     settings.rates = rates_;
     settings.decays = decays_;
-    const StepResult result = engine_->train_step(batch, settings);
+    const StepResult result = engine_->train_step(batch(), settings);
     if (!result.finite) fail(Exit::failed, "bench_engine: the step was not finite");
     return static_cast<float>(result.loss);
   }
