@@ -86,15 +86,18 @@ ROWS
 
 @test "bf16 where the processor has it; elsewhere a warning, and fp32" {
   dataset d.h5
+  local net="conv 16 3x3 relu; conv 16 3x3; dense classes"
   run lepton-train d.h5 -v --device cpu --precision bf16 --net "$net" --epochs 1 -o m.h5
   expect 0 "epoch 1"
+  lepton-train d.h5 --device cpu --precision bf16 --net "$net" --epochs 1 -o again.h5
+  cmp m.h5 again.h5
   if grep -q avx512_bf16 /proc/cpuinfo; then [[ $output == *", bf16, "* && $output != *"fp32"* ]]; fi
   ONEDNN_MAX_CPU_ISA=AVX2 run lepton-train d.h5 --device cpu --precision bf16 --net "$net" --epochs 1 -o n.h5
   expect 0 "warning: this processor has no instructions for bf16; it computes in fp32"
+  loss="${output##*epoch}"
   ONEDNN_MAX_CPU_ISA=AVX2 run lepton-train d.h5 --device cpu --net "$net" --epochs 1 -o o.h5
-  expect 0 "epoch 1"
+  expect 0 "epoch${loss%%;*}"
   [[ $output != *bf16* ]]
-  cmp n.h5 o.h5
 }
 
 @test "auto is the CPU where no GPU is, and says so with -v only" {

@@ -126,7 +126,11 @@ TEST_F(Bf16Engine, AStepThatOverflowsChangesNothing) {
 // The steps and what they write: 16 or 32 bits.
 std::string storage(const char* net, const Shape& input, int64_t tokens = 0) {
   const Graph graph = build_graph(net, input, 5, tokens);
-  const cpu::Lowered lowered = cpu::stored_as_bf16(cpu::lower(graph, graph.output(), true));
+  const auto pays = [&](const cpu::Step& step) {
+    const Shape& shape = graph.nodes[static_cast<size_t>(step.node)].shape;
+    return shape[shape.rank() - 1] >= 5;
+  };
+  const cpu::Lowered lowered = cpu::stored_as_bf16(cpu::lower(graph, graph.output(), true), pays);
   std::string text;
   for (const cpu::Step& step : lowered.steps) {
     const auto& out = lowered.values[static_cast<size_t>(step.out)];
@@ -142,6 +146,8 @@ TEST(Bf16, MapsAreStoredSoAndRowsAreNot) {
             "input:16 conv1:16 maxpool1:16 cast:32 dense1:32 bn1:32 dense2:32 ");
   EXPECT_EQ(storage("dense 7 relu; dense classes", {9}), "input:32 dense1:32 relu1:32 dense2:32 ");
   EXPECT_EQ(storage("conv 5 1x1; globalpool avg", {8, 8, 3}), "input:16 conv1:16 globalavg1:16 cast:32 ");
+  EXPECT_EQ(storage("conv 3 1x1; conv 5 1x1; conv 3 1x1; dense classes", {8, 8, 3}),
+            "input:32 conv1:32 cast:16 conv2:16 cast:32 conv3:32 dense1:32 ");
   EXPECT_EQ(storage("bn; conv 5 3x3; dense classes", {8, 8, 3}), "input:32 bn1:32 cast:16 conv1:16 cast:32 dense1:32 ");
   EXPECT_EQ(storage("embed 8; conv 5 3; globalpool max; dense classes", {9}, 11),
             "input:32 embed1:32 cast:16 conv1:16 globalmax1:16 cast:32 dense1:32 ");

@@ -43,6 +43,9 @@ ConvSpec laid_flat(ConvSpec spec);
 // least 16 channels in; there it was faster in every pass measured.
 bool winograd_pays(const ConvSpec& spec);
 
+// Whether oneDNN has better than its reference code for all passes of this convolution in bf16.
+bool has_bf16_conv(ConvSpec spec);
+
 // Whether inference computes the maxpool behind a convolution with it. Its windows are taken before bias and ReLU,
 // which keep the order of values and so change nothing.
 bool conv_pools(const ConvSpec& spec, const Attributes& pool);

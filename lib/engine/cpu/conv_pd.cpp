@@ -111,4 +111,13 @@ WeightsPd make_backward_weights(const ConvSpec& spec, const ForwardPd& forward, 
   });
 }
 
+bool has_bf16_conv(ConvSpec spec) {
+  spec.element = Element::bf16;
+  spec = laid_flat(spec);
+  const auto compiled = [](const auto& pass) { return std::string_view(pass.pd.impl_info_str()).starts_with("jit"); };
+  const ForwardPd forward = make_forward(spec, true);
+  return compiled(forward) && compiled(make_backward_weights(spec, forward, {})) &&
+         (spec.planar || compiled(make_backward_data(spec, forward, forward.pd.weights_desc())));
+}
+
 }  // namespace lepton::cpu

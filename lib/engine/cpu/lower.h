@@ -1,5 +1,6 @@
 #pragma once
 // From graph nodes to the steps an engine executes, with neighbours fused.
+#include <functional>
 #include <vector>
 
 #include "engine/cpu/layout.h"
@@ -60,8 +61,8 @@ struct Lowered {
 // The steps that compute `target`, whose value is kept whole.
 Lowered lower(const Graph& graph, NodeId target, bool training);
 
-// The same for training in bf16. Convolutions read and write bf16, embeddings, dense layers and the last step fp32;
-// every other step writes what it reads. Between the two stand casts.
-Lowered stored_as_bf16(Lowered lowered);
+// The same for training in bf16. Convolutions that `pays` names read and write bf16, others, embeddings, dense layers
+// and the last step fp32; every other step writes what it reads. Between the two stand casts.
+Lowered stored_as_bf16(Lowered lowered, const std::function<bool(const Step&)>& pays);
 
 }  // namespace lepton::cpu

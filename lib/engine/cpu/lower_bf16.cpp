@@ -9,7 +9,9 @@ namespace {
 
 class Casting {
  public:
-  explicit Casting(Lowered lowered) : from_(std::move(lowered)) { to_.values = from_.values; }
+  Casting(Lowered lowered, const std::function<bool(const Step&)>& pays) : from_(std::move(lowered)), pays_(pays) {
+    to_.values = from_.values;
+  }
 
   Lowered run() {
     for (Step& step : from_.steps) {
@@ -28,11 +30,11 @@ class Casting {
   Element place(Step& step) {
     switch (step.kind) {
       case StepKind::input:
-        return only_convolutions_read(step.out) ? Element::bf16 : Element::fp32;
+        return only_such_convolutions_read(step.out) ? Element::bf16 : Element::fp32;
       case StepKind::embed:  // reads tokens
         return Element::fp32;
       case StepKind::conv:
-        return cast_inputs(step, Element::bf16);
+        return cast_inputs(step, takes_bf16(step) ? Element::bf16 : Element::fp32);
       case StepKind::dense:
         return cast_inputs(step, Element::fp32);
       default:
@@ -40,11 +42,17 @@ class Casting {
     }
   }
 
-  bool only_convolutions_read(int value) const {
+  // A planar input is one type for all its readers.
+  bool takes_bf16(const Step& conv) const {
+    const LoweredValue& in = to_.values[at(conv.in)];
+    return in.planar ? in.element == Element::bf16 : pays_(conv);
+  }
+
+  bool only_such_convolutions_read(int value) const {
     return std::all_of(from_.steps.begin(), from_.steps.end(), [&](const Step& step) {
       bool reads = false;
       step.over_inputs([&](int input) { reads = reads || input == value; });
-      return !reads || step.kind == StepKind::conv;
+      return !reads || (step.kind == StepKind::conv && pays_(step));
     });
   }
 
@@ -71,11 +79,14 @@ class Casting {
   }
 
   Lowered from_, to_;
+  const std::function<bool(const Step&)>& pays_;
   std::map<int, int> casts_;
 };
 
 }  // namespace
 
-Lowered stored_as_bf16(Lowered lowered) { return Casting(std::move(lowered)).run(); }
+Lowered stored_as_bf16(Lowered lowered, const std::function<bool(const Step&)>& pays) {
+  return Casting(std::move(lowered), pays).run();
+}
 
 }  // namespace lepton::cpu

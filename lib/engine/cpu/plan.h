@@ -50,6 +50,7 @@ class TrainingPlan {
   int merged(const Value& value, size_t most, int* second, NodeId node);
   int new_gradient(int value);
   bool trains(const Step& step) const;
+  ConvSpec conv_spec(const Step& step, const Map& in, const Map& out, bool planar) const;
   bool masked_by_pool(const Step& conv) const;
   void touch_all();
 

@@ -12,7 +12,13 @@ TrainingPlan::TrainingPlan(const Graph& graph, const EngineOptions& options, Par
       parameters_(parameters),
       texts_(graph, options.batch),
       lowered_(lower(graph, graph.output(), true)) {
-  if (options.precision == Precision::bf16 && has_bf16()) lowered_ = stored_as_bf16(std::move(lowered_));
+  if (options.precision == Precision::bf16 && has_bf16()) {
+    const std::vector<LoweredValue> values = lowered_.values;
+    lowered_ = stored_as_bf16(std::move(lowered_), [&](const Step& step) {
+      const auto &in = values[static_cast<size_t>(step.in)], &out = values[static_cast<size_t>(step.out)];
+      return has_bf16_conv(conv_spec(step, in.map, out.map, in.planar));
+    });
+  }
   add_values();
   for (size_t i = 0; i < lowered_.steps.size(); ++i) add_forward(i);
   Value& logits = values_[static_cast<size_t>(lowered_.steps.back().out)];
@@ -58,6 +64,12 @@ bool TrainingPlan::masked_by_pool(const Step& conv) const {
   return readers == 1 && pools == 1;
 }
 
+ConvSpec TrainingPlan::conv_spec(const Step& step, const Map& in, const Map& out, bool planar) const {
+  const Node& node = graph_.nodes[static_cast<size_t>(step.node)];
+  const bool depthwise = node.kind == LayerKind::dwconv, bias = node.parameters.size() > 1;
+  return {in, out, planar, node.attributes, options_.batch, depthwise, bias, step.act};
+}
+
 void TrainingPlan::add_forward(size_t index) {
   const Step& step = lowered_.steps[index];
   const Node& node = graph_.nodes[static_cast<size_t>(step.node)];
@@ -78,9 +90,8 @@ void TrainingPlan::add_forward(size_t index) {
       ops_.push_back(make_mask(step, node, batch, in, out));
       return;
     case StepKind::conv: {
-      const bool depthwise = node.kind == LayerKind::dwconv, bias = node.parameters.size() > 1;
-      TrainingConvSpec spec{
-          {in.map, out.map, in.planar, node.attributes, batch, depthwise, bias, step.act, in.element}};
+      TrainingConvSpec spec{conv_spec(step, in.map, out.map, in.planar)};
+      spec.element = in.element;
       spec.masked = masked_by_pool(step);
       ops_.push_back(make_training_conv(spec, step, in, out, arena_, parameters_));
       return;
