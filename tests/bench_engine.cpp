@@ -18,6 +18,7 @@
 #include "net/graph.h"
 #include "net/parameters.h"
 #include "net/presets.h"
+#include "predict/ranges.h"
 
 namespace {
 
@@ -61,7 +62,7 @@ class Bench {
     graph_ = build_graph(preset == nullptr ? net : preset->net, kInput, kClasses);
     options_.batch = batch;
     options_.training = mode == "train";
-    options_.precision = precision == "bf16" ? Precision::bf16 : Precision::fp32;
+    options_.precision = parse_precision(precision).value_or(Precision::fp32);
     options_.mean = {125, 123, 114};
     options_.std = {63, 62, 67};
     options_.optimizer.kind = muon_ ? OptimizerKind::muon : OptimizerKind::sgd;
@@ -76,6 +77,7 @@ class Bench {
     decays_.assign(refs_.size(), 5e-4F);
     weights_ = initial_parameters(graph_, 1);
     fill_whitening();
+    if (options_.precision == Precision::int8) measure_ranges();
     engine_ = compile_cpu(graph_, options_, nullptr);
     engine_->load(weights_);
   }
@@ -113,6 +115,19 @@ class Bench {
   std::string describe() const { return engine_->describe(); }
 
  private:
+  void measure_ranges() {
+    EngineOptions exact = options_;
+    exact.precision = Precision::fp32;
+    const std::unique_ptr<Engine> engine = compile_cpu(graph_, exact, nullptr);
+    engine->load(weights_);
+    Batch batch;
+    batch.n = options_.batch;
+    batch.images = images_;
+    RangeFinder finder(graph_);
+    finder.see(*engine, batch);
+    options_.ranges = ranges_of_nodes(graph_, finder.ranges());
+  }
+
   // Random filters in place of those that training would take from data.
   void fill_whitening() {
     for (size_t p = 0; p < refs_.size(); ++p) {

@@ -19,9 +19,12 @@ class CpuEngine : public Engine {
  public:
   CpuEngine(const Graph& graph, const EngineOptions& options, Communicator* communicator)
       : graph_(graph), options_(options), communicator_(communicator) {
-    if (options.precision != Precision::fp32) {
-      fail(Exit::device, "cpu: computes in fp32 only, not in {}; use --precision fp32",
+    if (options.precision != Precision::fp32 && options.precision != Precision::int8) {
+      fail(Exit::device, "cpu: computes in fp32 or int8, not in {}; use --precision fp32",
            kPrecisionNames[static_cast<size_t>(options.precision)]);
+    }
+    if (options.precision == Precision::int8 && options.training) {
+      fail(Exit::usage, "cpu: int8 is for inference; training needs --precision fp32");
     }
     if (options.batch < 1) fail(Exit::usage, "cpu: a batch of {}; at least 1 is needed", options.batch);
     const bool small = static_cast<double>(options.batch) * static_cast<double>(graph.forward_flops()) < kAloneFlops;
@@ -157,14 +160,14 @@ class CpuEngine : public Engine {
   // Inference plans hold folded copies of the parameters: they go when these change.
   void stale() { plans_.clear(); }
 
-  InferencePlan& plan_for(NodeId node) {
-    std::unique_ptr<InferencePlan>& plan = plans_[node];
+  AnsweringPlan& plan_for(NodeId node) {
+    std::unique_ptr<AnsweringPlan>& plan = plans_[node];
     if (!plan) {
       if (!training_ && held_.tensors.empty() && !parameters_of(graph_).empty()) {
         plans_.erase(node);
         fail(Exit::bug, "cpu: inference before load");
       }
-      plan = std::make_unique<InferencePlan>(graph_, options_, node, training_ ? plain() : held_);
+      plan = std::make_unique<AnsweringPlan>(graph_, options_, node, training_ ? plain() : held_);
     }
     return *plan;
   }
@@ -203,7 +206,7 @@ class CpuEngine : public Engine {
   std::unique_ptr<TrainingPlan> training_;
   std::unique_ptr<Optimizer> optimizer_;
   ParameterSet held_;  // of inference engines
-  std::map<NodeId, std::unique_ptr<InferencePlan>> plans_;
+  std::map<NodeId, std::unique_ptr<AnsweringPlan>> plans_;
 };
 
 }  // namespace
