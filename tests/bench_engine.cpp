@@ -1,4 +1,4 @@
-// bench_engine NET BATCH train|infer|latency fp32|bf16 [DUMP]: one engine for scripts/bench. Prints "ready" once warm;
+// bench_engine NET BATCH train|infer|latency fp32|bf16|int8|int8 [DUMP]: one engine for scripts/bench. Prints "ready" once warm;
 // then each line "S" on standard input is answered by images a second over S seconds, or the median microseconds of one
 // call (latency). DUMP receives what a peer needs to do the same: weights, inputs, and what came out of them.
 #include <fmt/core.h>
@@ -173,8 +173,8 @@ void run(int argc, char** argv) {
     return std::find(words.begin(), words.end(), word) != words.end();
   };
   if (args.size() < 4 || args.size() > 5 || !batch || *batch < 1 || !known(args[2], {"train", "infer", "latency"}) ||
-      !known(args[3], {"fp32", "bf16"})) {
-    fail(Exit::usage, "usage: bench_engine NET BATCH train|infer|latency fp32|bf16 [DUMP]");
+      !known(args[3], {"fp32", "bf16", "int8"})) {
+    fail(Exit::usage, "usage: bench_engine NET BATCH train|infer|latency fp32|bf16|int8 [DUMP]");
   }
   Bench bench(args[0], *batch, args[2], args[3]);
   bench.warm_up(args.size() > 4 ? args[4] : "");
