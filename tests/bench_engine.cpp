@@ -1,6 +1,7 @@
-// bench_engine NET BATCH train|infer|latency fp32|bf16|int8|int8 [DUMP]: one engine for scripts/bench. Prints "ready" once warm;
-// then each line "S" on standard input is answered by images a second over S seconds, or the median microseconds of one
-// call (latency). DUMP receives what a peer needs to do the same: weights, inputs, and what came out of them.
+// bench_engine NET BATCH train|infer|latency fp32|bf16|int8|int8 [DUMP]: one engine for scripts/bench. Prints "ready"
+// once warm; then each line "S" on standard input is answered by images a second over S seconds, or the median
+// microseconds of one call (latency). DUMP receives what a peer needs to do the same: weights, inputs, and what came
+// out of them.
 #include <fmt/core.h>
 
 #include <algorithm>

@@ -2,7 +2,9 @@
 
 Both are calibrated on the samples they are then run on, weights by output channel, activations by tensor.
 """
+import contextlib
 import os
+import sys
 import tempfile
 
 
@@ -35,4 +37,5 @@ def openvino_model(core, model, x):
         import nncf
     except ImportError:
         return "QDQ", core.read_model(qdq(model, x), b"")
-    return "NNCF", nncf.quantize(core.read_model(model, b""), nncf.Dataset([x]), subset_size=1)
+    with contextlib.redirect_stdout(sys.stderr):  # its progress; figures go to the standard output
+        return "NNCF", nncf.quantize(core.read_model(model, b""), nncf.Dataset([x]), subset_size=1)
