@@ -320,6 +320,8 @@ std::unique_ptr<Engine> engine_for(const std::shared_ptr<P>& policy, const Graph
       return engine_of<P, Bf16>(policy, graph, options);
     case Precision::fp16:
       return engine_of<P, Half>(policy, graph, options);
+    case Precision::int8:
+      fail(Exit::device, "cuda: has no int8; use --precision bf16 or --device cpu");
   }
   fail(Exit::bug, "cuda: no such precision");
 }

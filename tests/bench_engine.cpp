@@ -1,7 +1,7 @@
-// bench_engine NET BATCH train|infer|latency fp32|bf16 [DUMP]: one engine for scripts/bench. Prints "ready" once warm;
-// then each line "S" on standard input is answered by images a second over S seconds, or the median microseconds of one
-// call (latency). With BENCH_VERBOSE set, what the engine is and each layer's time go to standard error. DUMP receives
-// what a peer needs to do the same: weights, inputs, and what came out of them.
+// bench_engine NET BATCH train|infer|latency fp32|bf16|int8 [DUMP]: one engine for scripts/bench. Prints "ready" once
+// warm; then each line "S" on standard input is answered by images a second over S seconds, or the median microseconds
+// of one call (latency). With BENCH_VERBOSE set, what the engine is and each layer's time go to standard error. DUMP
+// receives what a peer needs to do the same: weights, inputs, and what came out of them.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -19,6 +19,7 @@
 #include "net/graph.h"
 #include "net/parameters.h"
 #include "net/presets.h"
+#include "predict/ranges.h"
 
 namespace {
 
@@ -62,7 +63,7 @@ class Bench {
     graph_ = build_graph(preset == nullptr ? net : preset->net, kInput, kClasses);
     options_.batch = batch;
     options_.training = mode == "train";
-    options_.precision = precision == "bf16" ? Precision::bf16 : Precision::fp32;
+    options_.precision = parse_precision(precision).value_or(Precision::fp32);
     options_.mean = {125, 123, 114};
     options_.std = {63, 62, 67};
     options_.optimizer.kind = muon_ ? OptimizerKind::muon : OptimizerKind::sgd;
@@ -77,6 +78,7 @@ class Bench {
     decays_.assign(refs_.size(), 5e-4F);
     weights_ = initial_parameters(graph_, 1);
     fill_whitening();
+    if (options_.precision == Precision::int8) measure_ranges();
     engine_ = compile_cpu(graph_, options_, nullptr);
     engine_->load(weights_);
   }
@@ -131,6 +133,19 @@ class Bench {
   }
 
  private:
+  void measure_ranges() {
+    EngineOptions exact = options_;
+    exact.precision = Precision::fp32;
+    const std::unique_ptr<Engine> engine = compile_cpu(graph_, exact, nullptr);
+    engine->load(weights_);
+    Batch batch;
+    batch.n = options_.batch;
+    batch.images = images_;
+    RangeFinder finder(graph_);
+    finder.see(*engine, batch);
+    options_.ranges = ranges_of_nodes(graph_, finder.ranges());
+  }
+
   // Random filters in place of those that training would take from data.
   void fill_whitening() {
     for (size_t p = 0; p < refs_.size(); ++p) {
@@ -180,8 +195,8 @@ void run(int argc, char** argv) {
     return std::find(words.begin(), words.end(), word) != words.end();
   };
   if (args.size() < 4 || args.size() > 5 || !batch || *batch < 1 || !known(args[2], {"train", "infer", "latency"}) ||
-      !known(args[3], {"fp32", "bf16"})) {
-    fail(Exit::usage, "usage: bench_engine NET BATCH train|infer|latency fp32|bf16 [DUMP]");
+      !known(args[3], {"fp32", "bf16", "int8"})) {
+    fail(Exit::usage, "usage: bench_engine NET BATCH train|infer|latency fp32|bf16|int8 [DUMP]");
   }
   Bench bench(args[0], *batch, args[2], args[3]);
   bench.warm_up(args.size() > 4 ? args[4] : "");

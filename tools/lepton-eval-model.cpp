@@ -180,8 +180,11 @@ std::vector<Part> open_parts(const EvalCommand& command, std::deque<Dataset>& da
   for (size_t i = 1; i < command.operands.size(); ++i) {
     const std::string operand = local_copy(command.operands[i], stop_requested);
     DatasetReference reference = parse_dataset_reference(operand);
-    if (i == 1 && command.choosing() && reference.path == operand) reference.splits = {Split::val};
     const Dataset& dataset = datasets.emplace_back(Dataset::open(reference.path));
+    if (i == 1 && reference.path == operand && (command.choosing() || command.measuring())) {
+      const bool training = !command.choosing() && dataset.split(Split::val) == nullptr;
+      reference.splits = {training ? Split::train : Split::val};
+    }
     for (const Split which : reference.splits) {
       require_split(dataset, which);
       const std::string split = kSplitNames[static_cast<size_t>(which)];
@@ -198,6 +201,7 @@ std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonO
       predictor.compile_for(command.batch, {common.device, common.threads, precision, common.memory_limit});
   detail(why_not_a_gpu(common.device) + engine->describe());
   if (const std::string warning = gpu_warning(common.device); !warning.empty()) warn(warning);
+  if (command.in_int8()) return engine;
   if (const double error = selftest_error(predictor, *engine); !(error < selftest_tolerance(precision))) {
     fail(Exit::integrity,
          "{}: the model's self-test fails: answers differ from the stored ones by {:.2g} of the largest: the file is "
@@ -207,12 +211,48 @@ std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonO
   return engine;
 }
 
+namespace {
+
+EvalCommand in_fp32(EvalCommand command) {
+  command.precision = "fp32";
+  return command;
+}
+
+// The ranges of int8, from samples spread over the first split that the command names.
+void measure(const EvalCommand& command, const CommonOptions& common, Predictor& predictor, const Part& part) {
+  constexpr int64_t kSamples = 512, kBatch = 32;
+  const SplitData& split = require_split(*part.dataset, part.which);
+  const int64_t count = std::min(split.size(), kSamples);
+  if (count == 0) fail(Exit::no_input, "{}: {} has no sample", part.dataset->path(), part.name);
+  if (part.which == Split::test) warn(part.name + ": int8 measured on test samples; use val");
+  std::vector<int64_t> samples;
+  for (int64_t i = 0; i < count; ++i) samples.push_back(i * split.size() / count);
+  EvalCommand exact = in_fp32(command);
+  exact.batch = kBatch;
+  const std::unique_ptr<Engine> engine = checked_engine(exact, common, predictor, command.operands[0]);
+  Calibration calibration = read_calibration(predictor.model);
+  calibration.int8 = measure_ranges(*engine, predictor.graph, split, samples, kBatch);
+  predictor.model.calibration = calibration_json(calibration);
+  note(fmt::format("{}: the ranges of {} layers' values measured on {} samples", part.name, calibration.int8->size(),
+                   count));
+}
+
+// What int8 costs: the metric in fp32 beside, and how much worse int8 is.
+void add_exact(Evaluation& evaluation, const Evaluation& exact, const std::string& metric, bool smaller_is_better) {
+  const double now = *evaluation.value(metric), before = *exact.value(metric);
+  const double drop = smaller_is_better ? now - before : before - now;
+  evaluation.metrics.push_back({metric + "_fp32", {before, before, before}});
+  evaluation.metrics.push_back({metric + "_drop", {drop, drop, drop}});
+}
+
+}  // namespace
+
 ModelEvaluation evaluate_model(const EvalCommand& command, const CommonOptions& common) {
   ModelEvaluation result;
   const std::string& path = command.operands[0];
   const std::string local = local_copy(path, stop_requested);
   if (command.write && (local == "-" || local != path)) fail(Exit::usage, "--write: {} is no file", path);
-  const Predictor predictor = Predictor::load(local);
+  Predictor predictor = Predictor::load(local);
   std::optional<Predictor> other;
   if (!command.compare.empty()) other = Predictor::load(local_copy(command.compare, stop_requested));
   const Model& model = predictor.model;
@@ -229,20 +269,29 @@ ModelEvaluation evaluate_model(const EvalCommand& command, const CommonOptions& 
       map_classes(*p, *part.dataset);
     }
   }
+  if (predictor.regression()) require_plain(command);
+  if (command.measuring()) measure(command, common, predictor, parts[0]);
   if (predictor.regression()) {
-    require_plain(command);
-    const std::unique_ptr<Engine> engine = checked_engine(command, common, predictor, path);
-    for (const Part& part : parts) {
-      for (Evaluation& e : evaluate_targets(command, predictor, *engine, part))
-        result.evaluations.push_back(std::move(e));
-    }
+    const auto all = [&](const EvalCommand& how) {
+      const std::unique_ptr<Engine> engine = checked_engine(how, common, predictor, path);
+      std::vector<Evaluation> found;
+      for (const Part& part : parts) {
+        for (Evaluation& e : evaluate_targets(how, predictor, *engine, part)) found.push_back(std::move(e));
+      }
+      return found;
+    };
+    result.evaluations = all(command);
+    if (command.in_int8()) result.exact = all(in_fp32(command));
+    for (size_t i = 0; i < result.exact.size(); ++i) add_exact(result.evaluations[i], result.exact[i], "rmse", true);
+    if (command.measuring()) write_calibration(path, model, read_calibration(model));
     return result;
   }
   result.splits = score_parts(command, common, predictor, path, parts);
   const double before = result.decision.temperature;
   const Calibration calibration = decide_on(command, model, result.splits[0], result.decision);
-  std::vector<ScoredSplit> others;
+  std::vector<ScoredSplit> others, exact;
   if (other) others = score_parts(command, common, *other, command.compare, parts);
+  if (command.in_int8()) exact = score_parts(in_fp32(command), common, predictor, path, parts);
 
   const EvaluationOptions options{.top = command.top, .worst = command.worst, .decision = result.decision};
   for (size_t i = 0; i < result.splits.size(); ++i) {
@@ -251,6 +300,10 @@ ModelEvaluation evaluate_model(const EvalCommand& command, const CommonOptions& 
     e.name = split.name;
     e.unlabelled = split.unlabelled;
     if (command.calibrate) add_before(e, split, classes, before);
+    if (command.in_int8()) {
+      result.exact.push_back(evaluate_scores(model.classes, split.truth, exact[i].logits, split.id, options));
+      add_exact(e, result.exact.back(), "accuracy", false);
+    }
     if (other) {
       add_comparison(e, right_answers(split, result.decision, classes),
                      right_answers(others[i], other_decision, std::ssize(other->model.classes)));

@@ -21,7 +21,8 @@ struct Part {
 // The splits that the command names; of one that it chooses something on, val where no split is named.
 std::vector<Part> open_parts(const EvalCommand& command, std::deque<Dataset>& datasets);
 
-// An engine whose answers to the model's self-test are the stored ones; `name` for messages. Error(integrity).
+// An engine whose answers to the model's self-test are the stored ones; `name` for messages. Error(integrity). In int8,
+// which is made for a network's real inputs and not for the test's noise, nothing is tested: fp32 is, beside it.
 std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonOptions& common,
                                        const Predictor& predictor, const std::string& name);
 
@@ -42,6 +43,7 @@ struct ModelEvaluation {
   Decision decision;
   std::vector<ScoredSplit> splits;
   std::vector<Evaluation> evaluations;  // of each split
+  std::vector<Evaluation> exact;        // the same in fp32, where it was in int8
 };
 
 // All that the command asks of a model, the model file written again where it says so.

@@ -47,7 +47,7 @@ void add_eval_options(CommandLine& line, EvalCommand& c) {
       ->type_name("RULE")
       ->group(kDecisions);
   app.add_flag("--calibrate", c.calibrate, "fit a temperature to the probabilities")->group(kDecisions);
-  app.add_flag("--write", c.write, "store temperature and threshold in the model")->group(kDecisions);
+  app.add_flag("--write", c.write, "store temperature, threshold or int8 ranges in the model")->group(kDecisions);
   app.add_option("--positive", c.positive, "of two classes the one to find: sensitivity, areas, thresholds")
       ->type_name("CLASS")
       ->group(kDecisions);
@@ -65,7 +65,8 @@ void add_eval_options(CommandLine& line, EvalCommand& c) {
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(kGates);
-  app.add_option("--max-drop", c.max_drop, "status 9 if the metric is worse than the model's stored one by more than V")
+  app.add_option("--max-drop", c.max_drop,
+                 "status 9 if worse by more than V than the stored metric, or in int8 than fp32")
       ->type_name("[METRIC=]V")
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

@@ -18,6 +18,8 @@ struct EvalCommand {
   int64_t top = 5, worst = 0, batch = 128;
   std::vector<std::string> fail_under, fail_over, max_drop;
 
+  bool in_int8() const { return precision == "int8"; }
+  bool measuring() const { return in_int8() && write; }  // the ranges of int8
   bool choosing() const { return calibrate || !threshold_for.empty(); }
   bool plots_only() const { return operands.empty() && predictions.empty() && truth.empty() && !plot_log.empty(); }
 };

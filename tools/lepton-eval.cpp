@@ -68,8 +68,9 @@ void check_command(const EvalCommand& c) {
   if (!c.threshold.empty() && !c.threshold_for.empty()) {
     fail(Exit::usage, "--threshold is given, --threshold-for chooses: not both");
   }
-  if (c.write && !c.choosing() && (c.threshold.empty() || c.threshold == "model")) {
-    fail(Exit::usage, "--write stores what --calibrate, --threshold-for or --threshold N says: give one of them");
+  if (c.write && !c.measuring() && !c.choosing() && (c.threshold.empty() || c.threshold == "model")) {
+    fail(Exit::usage,
+         "--write stores what --calibrate, --threshold-for, --threshold N or --precision int8 says: give one of them");
   }
   if (c.json && c.curves == "-") fail(Exit::usage, "--curves -: does not go with --json; name a file");
   if (!c.plot_log.empty() && c.plot.empty()) fail(Exit::usage, "--plot-log is drawn by --plot FILE.svg: give that too");
@@ -120,9 +121,10 @@ Exit run(const EvalCommand& command, const CommonOptions& common) {
   if (!command.plot.empty()) write_plots(command, found);
   flush_output();
   bool failed = false;
-  for (const Evaluation& e : evaluations) {
+  for (size_t i = 0; i < evaluations.size(); ++i) {
     for (const Gate& gate : gates) {
-      const std::string violation = gate_violation(gate, e, found.stored_metrics);
+      const std::string violation =
+          gate_violation(gate, evaluations[i], found.stored_metrics, found.exact.empty() ? nullptr : &found.exact[i]);
       if (violation.empty()) continue;
       complain("gate not met: " + violation);
       failed = true;

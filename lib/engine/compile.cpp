@@ -13,6 +13,7 @@ bool alone(const Communicator* communicator) { return communicator == nullptr ||
 
 std::unique_ptr<Engine> compile(const Graph& graph, std::string_view device, const EngineOptions& options,
                                 Communicator* communicator) {
+  if (device == "auto" && options.precision == Precision::int8) device = "cpu";
   if (device == "auto" && alone(communicator) && !gpus().empty()) {
     const auto on_gpu = [](const Graph& g, const EngineOptions& o) { return compile_cuda(g, "cuda", o); };
     const auto on_cpu = [](const Graph& g, const EngineOptions& o) { return compile_cpu(g, o, nullptr); };

@@ -17,9 +17,9 @@
 namespace lepton {
 
 // What matrix products take, and what values and gradients are stored as (with tf32 that is fp32). Parameters, sums,
-// statistics and losses are always fp32.
-enum class Precision { fp32, tf32, bf16, fp16 };
-inline constexpr const char* kPrecisionNames[] = {"fp32", "tf32", "bf16", "fp16"};
+// statistics and losses are always fp32. int8: inference on the CPU; values are bytes between convolutions.
+enum class Precision { fp32, tf32, bf16, fp16, int8 };
+inline constexpr const char* kPrecisionNames[] = {"fp32", "tf32", "bf16", "fp16", "int8"};
 // By its name; nullopt: no such one.
 std::optional<Precision> parse_precision(std::string_view name);
 enum class OptimizerKind { sgd, adamw, muon };
@@ -48,6 +48,9 @@ struct EngineOptions {
   // One value for each place of the sample's last axis (channel, column, band), in units of the stored values:
   // x' = (x - mean) / std; empty = as is. Tokens have none.
   std::vector<float> mean, std;
+  // int8: of each node the largest magnitude that its values are to hold, larger ones being cut; 0 = unknown, then they
+  // are kept in fp32. Found by predict/ranges.h.
+  std::vector<float> ranges;
   // Of a device with memory of its own: most bytes to use there, 0 = all there is; and most of them that a
   // convolution's windows take at a time, which an engine lowers to stay below the limit.
   int64_t memory_limit = 0, window_bytes = int64_t{512} << 20;

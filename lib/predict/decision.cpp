@@ -62,6 +62,7 @@ Calibration read_calibration(const Model& model) {
     if (json.contains("threshold")) c.threshold = json["threshold"].get<double>();
     c.positive = json.value("positive", "");
     c.rule = json.value("rule", "");
+    if (json.contains("int8")) c.int8 = json["int8"].get<NodeRanges>();
   } catch (const nlohmann::json::exception& error) {
     fail(Exit::mismatch, "the model's calibration: {}", error.what());
   }
@@ -71,6 +72,11 @@ Calibration read_calibration(const Model& model) {
   }
   if (c.threshold && !is_share(*c.threshold)) {
     fail(Exit::mismatch, "the model's calibration: a threshold of {}", *c.threshold);
+  }
+  for (const auto& [name, range] : c.int8.value_or(NodeRanges{})) {
+    if (!(range > 0 && std::isfinite(range))) {
+      fail(Exit::mismatch, "the model's calibration: an int8 range of {} for {}", range, name);
+    }
   }
   const bool known = std::find(classes.begin(), classes.end(), c.positive) != classes.end();
   if (c.positive.empty() ? c.threshold && classes.size() == 2 : !known || classes.size() != 2) {
@@ -85,6 +91,7 @@ std::string calibration_json(const Calibration& calibration) {
   if (calibration.threshold) json["threshold"] = *calibration.threshold;
   if (!calibration.positive.empty()) json["positive"] = calibration.positive;
   if (!calibration.rule.empty()) json["rule"] = calibration.rule;
+  if (calibration.int8) json["int8"] = *calibration.int8;
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -8,6 +8,7 @@
 
 #include "data/model.h"
 #include "metrics/ranking.h"
+#include "predict/ranges.h"
 
 namespace lepton {
 
@@ -17,8 +18,9 @@ struct Calibration {
   std::optional<double> threshold;  // 0 to 1
   std::string positive;             // of two classes the one the threshold is for; "" with more
   std::string rule;                 // how the threshold was chosen: "recall=0.95"
+  std::optional<NodeRanges> int8 = {};   // what int8 inference needs; nullopt: not measured
 };
-// That of a model, or as if there were none. Error(mismatch) for a temperature, threshold or class that is none.
+// That of a model, or as if there were none. Error(mismatch) for a temperature, threshold, class or range that is none.
 Calibration read_calibration(const Model& model);
 std::string calibration_json(const Calibration& calibration);
 // Sets another temperature. Of two classes a threshold is moved along, so that it parts the same samples; with more it

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "net/parameters.h"
+#include "predict/decision.h"
 #include "predict/scoring.h"
 
 namespace lepton {
@@ -61,6 +62,15 @@ std::unique_ptr<Engine> Predictor::compile_for(int64_t batch, const Computing& h
   options.memory_limit = how.memory_limit;
   options.mean = model.mean;
   options.std = model.std;
+  if (how.precision == Precision::int8) {
+    const auto ranges = read_calibration(model).int8;
+    if (!ranges) {
+      fail(Exit::mismatch,
+           "the model holds no ranges for int8; lepton-eval MODEL.h5 DATA.h5 --precision int8 --write measures and "
+           "stores them");
+    }
+    options.ranges = ranges_of_nodes(graph, *ranges);
+  }
   std::unique_ptr<Engine> engine = compile(graph, how.device, options);
   engine->load(model.weights);
   return engine;

@@ -239,7 +239,8 @@ Gate parse_gate(GateKind kind, const std::string& option, const std::string& tex
        option, text, gate.metric, near.empty() ? "" : ", did you mean '" + near + "'?", fmt::join(kMetrics, ", "));
 }
 
-std::string gate_violation(const Gate& gate, const Evaluation& evaluation, const std::string& stored_metrics) {
+std::string gate_violation(const Gate& gate, const Evaluation& evaluation, const std::string& stored_metrics,
+                           const Evaluation* exact) {
   const auto value = evaluation.value(gate.metric);
   if (!value) {
     fail(Exit::usage, "{}: no {} to compare: no such class or k, or nothing it could be computed from", evaluation.name,
@@ -249,10 +250,12 @@ std::string gate_violation(const Gate& gate, const Evaluation& evaluation, const
   const std::string bound = significant(gate.bound, 6);
   if (gate.kind == GateKind::under) return *value < gate.bound ? found + ", under " + bound : "";
   if (gate.kind == GateKind::over) return *value > gate.bound ? found + ", over " + bound : "";
-  const double stored = stored_value(gate, evaluation, stored_metrics);
+  const double stored =
+      exact == nullptr ? stored_value(gate, evaluation, stored_metrics) : exact->value(gate.metric).value_or(NAN);
   const double worse = smaller_is_better(gate.metric) ? *value - stored : stored - *value;
   if (worse <= gate.bound) return "";
-  return fmt::format("{}, worse than the model's stored {} by {}, more than {}", found, significant(stored, 6),
+  return fmt::format("{}, worse than {} {} by {}, more than {}", found,
+                     exact == nullptr ? "the model's stored" : "in fp32,", significant(stored, 6),
                      significant(worse, 6), bound);
 }
 

@@ -36,7 +36,8 @@ Gate parse_gate(GateKind kind, const std::string& option, const std::string& tex
 
 // What a gate has against an evaluation, with value and bound; "" if it holds. stored_metrics: JSON of the model, for
 // drop: compared with the same split or with val. Error(usage) for a metric this evaluation lacks, Error(mismatch) if
-// the model stores none.
-std::string gate_violation(const Gate& gate, const Evaluation& evaluation, const std::string& stored_metrics);
+// the model stores none. exact: for drop, the evaluation to compare with instead, the same samples in fp32.
+std::string gate_violation(const Gate& gate, const Evaluation& evaluation, const std::string& stored_metrics,
+                           const Evaluation* exact = nullptr);
 
 }  // namespace lepton

@@ -23,6 +23,34 @@ std::vector<int64_t> labelled(const SplitData& split) {
   return indices;
 }
 
+namespace {
+
+// Into x, [samples, sample]; neighbours in the file are read with one call.
+void read_samples(const SplitData& split, std::span<const int64_t> samples, std::vector<uint8_t>& x) {
+  const auto bytes = static_cast<size_t>(split.sample_shape().elements()) * element_size(split.type());
+  x.resize(samples.size() * bytes);
+  for (size_t i = 0; i < samples.size();) {
+    size_t end = i + 1;
+    while (end < samples.size() && samples[end] == samples[end - 1] + 1) ++end;
+    split.read(samples[i], static_cast<int64_t>(end - i), std::span(x).subspan(i * bytes, (end - i) * bytes));
+    i = end;
+  }
+}
+
+}  // namespace
+
+NodeRanges measure_ranges(Engine& exact, const Graph& graph, const SplitData& split, std::span<const int64_t> samples,
+                          int64_t batch) {
+  RangeFinder finder(graph);
+  std::vector<uint8_t> x;
+  for (size_t begin = 0; begin < samples.size(); begin += static_cast<size_t>(batch)) {
+    const size_t n = std::min(static_cast<size_t>(batch), samples.size() - begin);
+    read_samples(split, samples.subspan(begin, n), x);
+    finder.see(exact, batch_of(split.type(), static_cast<int64_t>(n), x, {}));
+  }
+  return finder.ranges();
+}
+
 std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node, const SplitData& split,
                                  std::span<const int64_t> samples, int64_t batch, std::span<const WeightedView> views,
                                  const std::function<void(int64_t)>& progress) {
@@ -33,18 +61,11 @@ std::vector<float> score_samples(Engine& engine, const Graph& graph, NodeId node
     samples = all;
   }
   const auto width = static_cast<size_t>(graph.nodes[static_cast<size_t>(node)].shape.elements());
-  const auto bytes = static_cast<size_t>(split.sample_shape().elements()) * element_size(split.type());
   std::vector<float> total(samples.size() * width), values(static_cast<size_t>(batch) * width);
   std::vector<uint8_t> x;
   for (size_t begin = 0; begin < samples.size(); begin += static_cast<size_t>(batch)) {
     const size_t n = std::min(static_cast<size_t>(batch), samples.size() - begin);
-    x.resize(n * bytes);
-    for (size_t i = 0; i < n;) {  // neighbours in the file are read with one call
-      size_t end = i + 1;
-      while (end < n && samples[begin + end] == samples[begin + end - 1] + 1) ++end;
-      split.read(samples[begin + i], static_cast<int64_t>(end - i), std::span(x).subspan(i * bytes, (end - i) * bytes));
-      i = end;
-    }
+    read_samples(split, samples.subspan(begin, n), x);
     for (const WeightedView& v : views) {
       const bool changed = v.view.dy || v.view.dx || v.view.flip;
       const std::vector<Augment> augment(changed ? n : 0, v.view);

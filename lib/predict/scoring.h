@@ -5,6 +5,7 @@
 
 #include "data/dataset.h"
 #include "engine/engine.h"
+#include "predict/ranges.h"
 
 namespace lepton {
 
@@ -26,6 +27,10 @@ std::vector<WeightedView> test_time_views(bool flips);
 std::vector<float> score_samples(
     Engine& engine, const Graph& graph, NodeId node, const SplitData& split, std::span<const int64_t> samples,
     int64_t batch, std::span<const WeightedView> views, const std::function<void(int64_t)>& progress = [](int64_t) {});
+
+// The ranges of the graph's values over `samples` of a split, as the fp32 engine, of `batch` samples, computes them.
+NodeRanges measure_ranges(Engine& exact, const Graph& graph, const SplitData& split, std::span<const int64_t> samples,
+                          int64_t batch);
 
 // Indices of the samples that have a label.
 std::vector<int64_t> labelled(const SplitData& split);

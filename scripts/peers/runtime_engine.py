@@ -8,6 +8,7 @@ import warnings
 
 import torch
 
+from quantised import openvino_model, qdq
 from serve import serve
 from torch_nets import inputs, load, network, read_dump
 
@@ -22,7 +23,9 @@ def exported(name, dump, x):
 
 def onnxruntime_call(model, x, threads, precision):
     import onnxruntime
-    if precision != "fp32":
+    if precision == "int8":
+        model = qdq(model, x)
+    elif precision != "fp32":
         raise SystemExit(f"bench: ONNX Runtime has no {precision} on CPUs")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -35,14 +38,15 @@ def openvino_call(model, x, threads, precision):
     core = openvino.Core()
     hints = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
              "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32"}
-    request = core.compile_model(core.read_model(model, b""), "CPU", hints).create_infer_request()
+    by, model = openvino_model(core, model, x) if precision == "int8" else ("", core.read_model(model, b""))
+    request = core.compile_model(model, "CPU", hints).create_infer_request()
     tensor = openvino.Tensor(x, shared_memory=True)
 
     def call():
         request.infer([tensor])
         return request.get_output_tensor().data
 
-    return openvino.__version__.split("-")[0], call
+    return openvino.__version__.split("-")[0] + (by and "/" + by), call
 
 
 def main():

@@ -17,31 +17,6 @@ namespace {
 
 using dnnl::memory;
 
-struct Folded {
-  std::vector<float> weights, bias;  // HWIO, [outputs]
-};
-
-// The convolution's kernel and bias, with those of the batch-norm behind it taken in if the step holds one.
-Folded fold(const Graph& graph, const Step& step, const ParameterSet& parameters) {
-  const Node& conv = graph.nodes[static_cast<size_t>(step.node)];
-  Folded folded{parameters.at(conv.name + "/kernel").values, {}};
-  std::vector<float>&weights = folded.weights, &bias = folded.bias;
-  bias.assign(static_cast<size_t>(conv.parameters[0].shape[3]), 0.0F);
-  if (const NamedTensor* b = parameters.find(conv.name + "/bias")) bias = b->values;
-  if (step.norm < 0) return folded;
-  const Node& norm = graph.nodes[static_cast<size_t>(step.norm)];
-  const auto values = [&](const char* role) { return parameters.at(norm.name + "/" + role).values; };
-  const std::vector<float> gamma = values("gamma"), beta = values("beta"), mean = values("mean"),
-                           variance = values("variance");
-  std::vector<double> factor(bias.size());
-  for (size_t c = 0; c < bias.size(); ++c) {
-    factor[c] = gamma[c] / std::sqrt(static_cast<double>(variance[c]) + static_cast<double>(norm.attributes.epsilon));
-    bias[c] = static_cast<float>((bias[c] - mean[c]) * factor[c] + beta[c]);
-  }
-  for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(weights[i] * factor[i % bias.size()]);
-  return folded;
-}
-
 class InferenceConv : public Op {
  public:
   InferenceConv(const ConvSpec& spec, const Step& step, const Value& in, const Value& out, Arena& arena)
@@ -56,7 +31,7 @@ class InferenceConv : public Op {
   void load(const Graph& graph, const Step& step, const ParameterSet& parameters) {
     const Node& conv = graph.nodes[static_cast<size_t>(step.node)];
     const Shape& kernel = conv.parameters[0].shape;
-    const Folded folded = fold(graph, step, parameters);
+    const FoldedConv folded = fold(graph, step, parameters);
     const bool depthwise = conv.kind == LayerKind::dwconv;
     const Packing packing = depthwise ? pack_depthwise(kernel) : pack_conv(forward_.pd.weights_desc());
     weights_ = AlignedFloats(packing.size);
@@ -102,8 +77,8 @@ constexpr Algorithm<FirstConvShape, float> kFirst{"first", pack_first_conv, firs
 template <class Shape, class P>
 class InferenceOwnConv : public Op {
  public:
-  InferenceOwnConv(const Algorithm<Shape, P>& algorithm, const Shape& shape, const ConvSpec& spec, const Folded& folded,
-                   const Step& step, const Value& in, const Value& out, int scratch)
+  InferenceOwnConv(const Algorithm<Shape, P>& algorithm, const Shape& shape, const ConvSpec& spec,
+                   const FoldedConv& folded, const Step& step, const Value& in, const Value& out, int scratch)
       : algorithm_(algorithm),
         shape_(shape),
         batch_(spec.batch),
@@ -145,6 +120,26 @@ class InferenceOwnConv : public Op {
 };
 
 }  // namespace
+
+FoldedConv fold(const Graph& graph, const Step& step, const ParameterSet& parameters) {
+  const Node& conv = graph.nodes[static_cast<size_t>(step.node)];
+  FoldedConv folded{parameters.at(conv.name + "/kernel").values, {}};
+  std::vector<float>&weights = folded.weights, &bias = folded.bias;
+  bias.assign(static_cast<size_t>(conv.parameters[0].shape[3]), 0.0F);
+  if (const NamedTensor* b = parameters.find(conv.name + "/bias")) bias = b->values;
+  if (step.norm < 0) return folded;
+  const Node& norm = graph.nodes[static_cast<size_t>(step.norm)];
+  const auto values = [&](const char* role) { return parameters.at(norm.name + "/" + role).values; };
+  const std::vector<float> gamma = values("gamma"), beta = values("beta"), mean = values("mean"),
+                           variance = values("variance");
+  std::vector<double> factor(bias.size());
+  for (size_t c = 0; c < bias.size(); ++c) {
+    factor[c] = gamma[c] / std::sqrt(static_cast<double>(variance[c]) + static_cast<double>(norm.attributes.epsilon));
+    bias[c] = static_cast<float>((bias[c] - mean[c]) * factor[c] + beta[c]);
+  }
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(weights[i] * factor[i % bias.size()]);
+  return folded;
+}
 
 memory::data_type dnnl_type(Element element) {
   return element == Element::bf16 ? memory::data_type::bf16 : memory::data_type::f32;

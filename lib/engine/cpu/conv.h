@@ -50,7 +50,14 @@ bool has_bf16_conv(ConvSpec spec);
 // which keep the order of values and so change nothing.
 bool conv_pools(const ConvSpec& spec, const Attributes& pool);
 
-// Folds batch-norm into the kernel: w' = w * gamma / sqrt(variance + epsilon), b' = (b - mean) * that + beta.
+struct FoldedConv {
+  std::vector<float> weights, bias;  // HWIO, [outputs]
+};
+
+// A step's kernel and bias, those of the batch-norm behind it taken in if the step holds one:
+// w' = w * gamma / sqrt(variance + epsilon), b' = (b - mean) * that + beta.
+FoldedConv fold(const Graph& graph, const Step& step, const ParameterSet& parameters);
+
 std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph, const Step& step, const Value& in,
                                         const Value& out, Arena& arena, const ParameterSet& parameters);
 

@@ -142,9 +142,12 @@ class CpuEngine : public Engine {
   bool bf16() const { return options_.precision == Precision::bf16 && has_bf16(); }
 
   void check_precision() const {
-    const char* name = kPrecisionNames[static_cast<size_t>(options_.precision)];
     if (options_.precision == Precision::tf32 || options_.precision == Precision::fp16) {
-      fail(Exit::device, "cpu: computes in fp32 or bf16, not in {}; use --precision fp32 or bf16", name);
+      fail(Exit::device, "cpu: computes in fp32 or bf16, not in {}; use --precision fp32 or bf16",
+           kPrecisionNames[static_cast<size_t>(options_.precision)]);
+    }
+    if (options_.precision == Precision::int8 && options_.training) {
+      fail(Exit::usage, "cpu: int8 is for inference; train with --precision fp32 or bf16");
     }
   }
 
@@ -165,14 +168,14 @@ class CpuEngine : public Engine {
   // Inference plans hold folded copies of the parameters: they go when these change.
   void stale() { plans_.clear(); }
 
-  InferencePlan& plan_for(NodeId node) {
-    std::unique_ptr<InferencePlan>& plan = plans_[node];
+  AnsweringPlan& plan_for(NodeId node) {
+    std::unique_ptr<AnsweringPlan>& plan = plans_[node];
     if (!plan) {
       if (!training_ && held_.tensors.empty() && !parameters_of(graph_).empty()) {
         plans_.erase(node);
         fail(Exit::bug, "cpu: inference before load");
       }
-      plan = std::make_unique<InferencePlan>(graph_, options_, node, training_ ? plain() : held_);
+      plan = std::make_unique<AnsweringPlan>(graph_, options_, node, training_ ? plain() : held_);
     }
     return *plan;
   }
@@ -211,7 +214,7 @@ class CpuEngine : public Engine {
   std::unique_ptr<TrainingPlan> training_;
   std::unique_ptr<Optimizer> optimizer_;
   ParameterSet held_;  // of inference engines
-  std::map<NodeId, std::unique_ptr<InferencePlan>> plans_;
+  std::map<NodeId, std::unique_ptr<AnsweringPlan>> plans_;
 };
 
 }  // namespace

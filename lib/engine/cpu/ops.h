@@ -54,6 +54,9 @@ std::unique_ptr<Op> make_inference_norm(const Step& step, const Node& norm, int6
 std::unique_ptr<TrainingOp> make_pool(const Step& step, const Node& node, const Node& from, int64_t batch,
                                       bool training, bool masked, const Value& in, const Value& out, Arena& arena);
 
+// Of a pooling layer, whole maps included.
+PoolShape pool_shape(const Node& node, const Map& in, const Map& out);
+
 std::unique_ptr<TrainingOp> make_act(const Step& step, int64_t batch, const Value& in, const Value& out);
 std::unique_ptr<TrainingOp> make_scale(const Step& step, float factor, int64_t batch, const Value& in,
                                        const Value& out);

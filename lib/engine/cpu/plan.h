@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "engine/cpu/int8.h"
 #include "engine/cpu/loss.h"
 #include "engine/cpu/ops.h"
 
@@ -14,7 +15,9 @@ using Times = std::map<NodeId, double>;
 
 class InferencePlan {
  public:
-  InferencePlan(const Graph& graph, const EngineOptions& options, NodeId target, const ParameterSet& parameters);
+  // shared: what plans of the same graph and options have in common.
+  InferencePlan(const Graph& graph, const EngineOptions& options, NodeId target, const ParameterSet& parameters,
+                Int8Weights& shared);
   // values: [n, elements of the target], H W C order.
   void run(const Batch& batch, std::span<float> values, Times* times = nullptr);
   int64_t bytes() const { return arena_.bytes(); }
@@ -28,6 +31,24 @@ class InferencePlan {
   Arena arena_;
   std::vector<std::unique_ptr<Op>> ops_;
   Value target_;
+};
+
+// What answers a call: one plan for the whole batch on all threads; or, where values are bytes and samples many, one
+// plan a thread, of a few samples, which it computes from end to end: they stay in its caches, and threads meet once a
+// call.
+class AnsweringPlan {
+ public:
+  AnsweringPlan(const Graph& graph, const EngineOptions& options, NodeId target, const ParameterSet& parameters);
+  void run(const Batch& batch, std::span<float> values, Times* times = nullptr);
+  int64_t bytes() const;
+  std::string describe(const Graph& graph) const { return plans_[0]->describe(graph); }
+
+ private:
+  int64_t part_;  // samples of a plan
+  Shape sample_;
+  int64_t elements_;  // values a sample
+  Int8Weights shared_;
+  std::vector<std::unique_ptr<InferencePlan>> plans_;
 };
 
 class TrainingPlan {

@@ -1,13 +1,15 @@
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "base/error.h"
+#include "engine/cpu/int8_plan.h"
 #include "engine/cpu/plan.h"
 
 namespace lepton::cpu {
 
 InferencePlan::InferencePlan(const Graph& graph, const EngineOptions& options, NodeId target,
-                             const ParameterSet& parameters)
+                             const ParameterSet& parameters, Int8Weights& shared)
     : texts_(graph, options.batch) {
   const Lowered lowered = lower(graph, target, false);
   std::vector<Value> values;
@@ -16,7 +18,17 @@ InferencePlan::InferencePlan(const Graph& graph, const EngineOptions& options, N
     value.buffer = arena_.add(options.batch * (v.planar ? v.map.pixels() * v.map.c : v.map.sample()));
     values.push_back(std::move(value));
   }
-  for (const Step& step : lowered.steps) build(graph, options, step, values, parameters);
+  if (options.precision == Precision::int8) {
+    Int8Plan bytes(graph, options, lowered, target, values, parameters, arena_, shared);
+    for (size_t i = 0; i < lowered.steps.size(); ++i) {
+      std::vector<std::unique_ptr<Op>> ops = bytes.make(i);
+      if (ops.empty()) build(graph, options, lowered.steps[i], values, parameters);
+      std::move(ops.begin(), ops.end(), std::back_inserter(ops_));
+      if (std::unique_ptr<Op> conversion = bytes.conversion(i)) ops_.push_back(std::move(conversion));
+    }
+  } else {
+    for (const Step& step : lowered.steps) build(graph, options, step, values, parameters);
+  }
   target_ = values[static_cast<size_t>(lowered.value_of[static_cast<size_t>(target)])];
   for (size_t i = 0; i < ops_.size(); ++i) {
     for (const int buffer : ops_[i]->forward_buffers) arena_.touch(buffer, static_cast<int>(i));

@@ -3,7 +3,6 @@
 #include "engine/cpu/ops.h"
 
 namespace lepton::cpu {
-namespace {
 
 PoolShape pool_shape(const Node& node, const Map& in, const Map& out) {
   if (node.kind == LayerKind::globalmax || node.kind == LayerKind::globalavg) {
@@ -12,6 +11,8 @@ PoolShape pool_shape(const Node& node, const Map& in, const Map& out) {
   const Attributes& a = node.attributes;
   return {in.h, in.w, out.h, out.w, a.kernel_h, a.kernel_w, a.stride_h, a.stride_w, a.pad_top, a.pad_left};
 }
+
+namespace {
 
 template <class T>
 class Pool : public TrainingOp {
