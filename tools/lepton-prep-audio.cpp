@@ -26,12 +26,16 @@ void add_audio_options(CLI::App& app, AudioCommand& c) {
       ->type_name("PART")
       ->group(kAudio);
   app.add_flag("--trim", c.trim, "cut off silence at both ends")->group(kAudio);
-  app.add_flag("--level", c.level, "bring every recording to full scale")->group(kAudio);
+  app.add_flag("--level", c.level, "bring every recording to full scale, also of wave")->group(kAudio);
+  app.add_flag("--no-level", c.no_level, "leave recordings as loud as they are")->group(kAudio);
   app.add_option("--features", c.features, "logmel, mfcc, or wave: the samples themselves (logmel)")
       ->type_name("KIND")
       ->group(kAudio);
   app.add_option("--bands", c.bands, "mel bands (40)")->type_name("N")->group(kAudio);
   app.add_option("--coefficients", c.coefficients, "of mfcc (13)")->type_name("N")->group(kAudio);
+  app.add_option("--range", c.range, "raise what is so far below the loudest band; 0: do not (50)")
+      ->type_name("DB")
+      ->group(kAudio);
   app.add_option("--window", c.window, "length of a frame (25)")->type_name("MS")->group(kAudio);
   app.add_option("--hop", c.hop, "from one frame to the next (10)")->type_name("MS")->group(kAudio);
   app.add_option("--max-seconds", c.max_seconds, "refuse longer recordings (600)")->type_name("N")->group(kAudio);
@@ -68,7 +72,9 @@ AudioOptions audio_options(const AudioCommand& c) {
   options.bands = within<int64_t>("--bands", c.bands, 1, 512);
   options.coefficients = within<int64_t>("--coefficients", c.coefficients, 1, 512);
   options.trim = c.trim;
-  options.level = c.level;
+  if (c.level && c.no_level) fail(Exit::usage, "--level and --no-level contradict each other");
+  if (c.level || c.no_level) options.level = c.level;
+  options.range = c.range;
   if (!c.crop.empty()) options.crop = static_cast<CropMode>(choice("--crop", c.crop, {"centre", "energy"}));
   if (!c.features.empty()) {
     options.kind = static_cast<FeatureKind>(choice("--features", c.features, {"logmel", "mfcc", "wave"}));
@@ -80,8 +86,10 @@ AudioOptions audio_options(const AudioCommand& c) {
     fail(Exit::usage, "--coefficients {}: at most as many as --bands, {}", *options.coefficients,
          options.bands.value_or(40));
   }
-  if (options.kind == FeatureKind::wave && (options.bands || options.window || options.hop)) {
-    fail(Exit::usage, "--features wave has no --bands, --window or --hop");
+  if (c.range && (*c.range < 0 || *c.range > kMostDecibels))
+    fail(Exit::usage, "--range {}: expected 0 to {}", *c.range, kMostDecibels);
+  if (options.kind == FeatureKind::wave && (options.bands || options.window || options.hop || options.range)) {
+    fail(Exit::usage, "--features wave has no --bands, --window, --hop or --range");
   }
   return options;
 }

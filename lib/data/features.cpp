@@ -50,7 +50,6 @@ struct FeaturePlan::Transform {
 struct FeaturePlan::Workspace {
   std::vector<kiss_fft_cpx> time, spectrum;  // fft/2 each: even samples are real parts, odd ones imaginary
   std::vector<float> power;                  // fft/2 + 1
-  std::vector<float> bands;
 };
 
 FeaturePlan::FeaturePlan(const FeatureSpec& spec) : spec_(spec) {
@@ -119,33 +118,45 @@ void FeaturePlan::power_spectrum(const float* samples, Workspace& work) const {
   }
 }
 
+void FeaturePlan::to_range(std::span<float> logmel) const {
+  if (spec_.range_db == 0 || logmel.empty()) return;
+  const auto depth = static_cast<float>(static_cast<double>(spec_.range_db) / 10 * std::numbers::ln10);
+  const float least = *std::max_element(logmel.begin(), logmel.end()) - depth;
+  for (float& value : logmel) value = std::max(value, least);
+}
+
+void FeaturePlan::to_cepstrum(std::span<const float> logmel, std::span<float> out) const {
+  const size_t bands = bands_.size();
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto width = static_cast<size_t>(spec_.width());
+    const float *frame = logmel.data() + i / width * bands, *cosines = cosines_.data() + i % width * bands;
+    out[i] = 0;
+    for (size_t b = 0; b < bands; ++b) out[i] += cosines[b] * frame[b];
+  }
+}
+
 void FeaturePlan::compute(std::span<const float> samples, std::span<float> out) const {
   if (spec_.kind == FeatureKind::wave) {
     std::copy(samples.begin(), samples.end(), out.begin());
     return;
   }
-  const auto half = static_cast<size_t>(spec_.fft() / 2), width = static_cast<size_t>(spec_.width());
-  Workspace work{std::vector<kiss_fft_cpx>(half), std::vector<kiss_fft_cpx>(half), std::vector<float>(half + 1),
-                 std::vector<float>(bands_.size())};
-  const auto frames = static_cast<size_t>(spec_.frames(std::ssize(samples)));
+  const auto half = static_cast<size_t>(spec_.fft() / 2),
+             frames = static_cast<size_t>(spec_.frames(std::ssize(samples)));
+  Workspace work{std::vector<kiss_fft_cpx>(half), std::vector<kiss_fft_cpx>(half), std::vector<float>(half + 1)};
+  const bool cepstrum = !cosines_.empty();
+  std::vector<float> own(cepstrum ? frames * bands_.size() : 0);
+  const std::span<float> logmel = cepstrum ? std::span(own) : out;
   for (size_t t = 0; t < frames; ++t) {
     power_spectrum(samples.data() + t * static_cast<size_t>(spec_.hop), work);
     for (size_t b = 0; b < bands_.size(); ++b) {
       const float* power = work.power.data() + bands_[b].first;
       float sum = 0;
       for (size_t k = 0; k < bands_[b].weights.size(); ++k) sum += bands_[b].weights[k] * power[k];
-      work.bands[b] = std::log(sum + kLogFloor);
-    }
-    float* frame = out.data() + t * width;
-    if (cosines_.empty()) {
-      std::copy(work.bands.begin(), work.bands.end(), frame);
-      continue;
-    }
-    for (size_t k = 0; k < width; ++k) {
-      frame[k] = 0;
-      for (size_t b = 0; b < bands_.size(); ++b) frame[k] += cosines_[k * bands_.size() + b] * work.bands[b];
+      logmel[t * bands_.size() + b] = std::log(sum + kLogFloor);
     }
   }
+  to_range(logmel);
+  if (cepstrum) to_cepstrum(logmel, out);
 }
 
 }  // namespace lepton

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -44,6 +45,37 @@ TEST(Features, AgreeWithLibrosa) {
           std::max(worst, std::abs(static_cast<double>(found[i]) - json["values"][i / width][i % width].get<double>()));
     }
     EXPECT_LT(worst, 1e-4) << json["kind"] << " at " << json["rate"];
+  }
+}
+
+// What lies far below the loudest band is raised; the cepstrum is of what was raised.
+TEST(Features, ARangeRaisesWhatIsQuiet) {
+  std::vector<float> samples(1000);
+  for (size_t i = 0; i < samples.size(); ++i) samples[i] = i < 500 ? std::sin(0.8F * static_cast<float>(i)) : 0;
+  FeatureSpec spec{FeatureKind::logmel, 8000, 200, 80, 20, 20};
+  const auto features = [&] {
+    const FeaturePlan plan(spec);
+    std::vector<float> out(static_cast<size_t>(spec.frames(std::ssize(samples)) * spec.width()));
+    plan.compute(samples, out);
+    return out;
+  };
+  const std::vector<float> plain = features();
+  const float most = *std::max_element(plain.begin(), plain.end()), least = most - 3 * std::log(10.0F);
+  spec.range_db = 30;
+  const std::vector<float> ranged = features();
+  size_t raised = 0;
+  for (size_t i = 0; i < plain.size(); ++i) {
+    EXPECT_NEAR(ranged[i], std::max(plain[i], least), 1e-4) << i;
+    raised += plain[i] < least;
+  }
+  EXPECT_GT(raised, 20U);
+  EXPECT_LT(raised, plain.size());
+  spec.kind = FeatureKind::mfcc;
+  const std::vector<float> cepstrum = features();
+  for (size_t t = 0; t < cepstrum.size() / 20; ++t) {  // the first coefficient: the sum over bands by the root of 20
+    float sum = 0;
+    for (size_t b = 0; b < 20; ++b) sum += ranged[t * 20 + b];
+    EXPECT_NEAR(cepstrum[t * 20], sum / std::sqrt(20.0F), 1e-3) << t;
   }
 }
 

@@ -33,7 +33,9 @@ struct AudioOptions {
   std::optional<int64_t> coefficients;  // 13
   std::optional<double> window, hop;    // milliseconds; 25 and 10
   std::optional<double> max_seconds;    // 600
-  bool trim = false, level = false;
+  std::optional<bool> level;            // of logmel and mfcc
+  std::optional<int64_t> range;         // decibels; 50 of logmel and mfcc
+  bool trim = false;
 };
 
 struct KnownRecipe;

@@ -15,7 +15,7 @@ namespace lepton {
 namespace {
 
 constexpr double kKeptShare = 0.95;  // of the training recordings are not cut where no duration is given
-constexpr int64_t kTrimDecibels = 40;
+constexpr int64_t kTrimDecibels = 40, kRangeDecibels = 50;
 
 class AudioMedium : public Medium {
  public:
@@ -87,7 +87,8 @@ class AudioMedium : public Medium {
     if (asked_.duration) json["duration"] = *asked_.duration;
     if (asked_.crop) json["crop"] = *asked_.crop == CropMode::energy ? "energy" : "centre";
     if (asked_.trim) json["trim"] = true;
-    if (asked_.level) json["level"] = true;
+    if (asked_.level) json["level"] = *asked_.level;
+    if (asked_.range) json["range"] = *asked_.range;
     constexpr std::array<const char*, 3> kKinds = {"logmel", "mfcc", "wave"};
     if (asked_.kind) json["features"] = kKinds[static_cast<size_t>(*asked_.kind)];
     if (asked_.bands) json["bands"] = *asked_.bands;
@@ -132,10 +133,12 @@ class AudioMedium : public Medium {
     AudioSettings s;
     s.max_seconds = max_seconds_;
     s.trim_db = asked_.trim ? kTrimDecibels : 0;
-    s.level = asked_.level;
     s.samples = samples(seconds * 1000);
     s.crop = asked_.crop.value_or(CropMode::centre);
     s.features.kind = asked_.kind.value_or(FeatureKind::logmel);
+    const bool wave = s.features.kind == FeatureKind::wave;
+    s.level = asked_.level.value_or(!wave);
+    s.features.range_db = asked_.range.value_or(wave ? 0 : kRangeDecibels);
     s.features.rate = rate;
     s.features.window = samples(window_ms());
     s.features.hop = samples(asked_.hop.value_or(10));

@@ -9,7 +9,7 @@
 namespace lepton {
 namespace {
 
-constexpr int64_t kMostSeconds = 1'000'000, kMostWindow = 65536, kMostBands = 512, kMostDecibels = 200;
+constexpr int64_t kMostSeconds = 1'000'000, kMostWindow = 65536, kMostBands = 512;
 constexpr int64_t kMostSampleBytes = int64_t{1} << 30;
 constexpr std::array<std::pair<FeatureKind, const char*>, 3> kKinds = {
     {{FeatureKind::logmel, "logmel"}, {FeatureKind::mfcc, "mfcc"}, {FeatureKind::wave, "wave"}}};
@@ -28,13 +28,14 @@ FeatureSpec features_of(const RecipeJson& steps, size_t index, int64_t rate) {
     return spec;
   }
   const bool mfcc = is_step(steps, index, "mfcc");
-  const RecipeJson& step = mfcc ? step_at(steps, index, "mfcc", {"window", "hop", "bands", "coefficients"})
-                                : step_at(steps, index, "logmel", {"window", "hop", "bands"});
+  const RecipeJson& step = mfcc ? step_at(steps, index, "mfcc", {"window", "hop", "bands", "coefficients"}, "range_db")
+                                : step_at(steps, index, "logmel", {"window", "hop", "bands"}, "range_db");
   spec.kind = mfcc ? FeatureKind::mfcc : FeatureKind::logmel;
   spec.window = integer(step, "window", 1, kMostWindow);
   spec.hop = integer(step, "hop", 1, kMostWindow);
   spec.bands = integer(step, "bands", 1, kMostBands);
   if (mfcc) spec.coefficients = integer(step, "coefficients", 1, spec.bands);
+  if (step.contains("range_db")) spec.range_db = integer(step, "range_db", 1, kMostDecibels);
   return spec;
 }
 
@@ -99,6 +100,7 @@ std::string AudioRecipe::json() const {
   RecipeJson features = {{"step", kKinds[static_cast<size_t>(f.kind)].second}};
   if (f.kind != FeatureKind::wave) features.update({{"window", f.window}, {"hop", f.hop}, {"bands", f.bands}});
   if (f.kind == FeatureKind::mfcc) features["coefficients"] = f.coefficients;
+  if (f.range_db > 0) features["range_db"] = f.range_db;
   steps.push_back(features);
   return recipe_text("audio", steps);
 }

@@ -30,6 +30,7 @@ TEST(AudioRecipe, RoundTripsThroughJson) {
   trimmed.level = true;
   trimmed.crop = CropMode::energy;
   trimmed.max_seconds = 7;
+  trimmed.features.range_db = 50;
   for (const AudioSettings& s :
        {settings(FeatureKind::logmel), settings(FeatureKind::mfcc), settings(FeatureKind::wave), trimmed}) {
     const AudioRecipe recipe(s);
@@ -50,6 +51,14 @@ TEST(AudioRecipe, JsonIsStable) {
             R"({"step":"rate","hertz":8000,"converter":"sinc-medium"},{"step":"trim","below_db":40},)"
             R"({"step":"length","samples":1000,"crop":"centre"},)"
             R"({"step":"mfcc","window":200,"hop":80,"bands":40,"coefficients":13}]})");
+  s = settings(FeatureKind::logmel);
+  s.level = true;
+  s.features.range_db = 50;
+  EXPECT_EQ(AudioRecipe(s).json(),
+            R"({"version":1,"kind":"audio","steps":[{"step":"decode","max_seconds":600,"channels":"mean"},)"
+            R"({"step":"rate","hertz":8000,"converter":"sinc-medium"},{"step":"level","peak":1},)"
+            R"({"step":"length","samples":1000,"crop":"centre"},)"
+            R"({"step":"logmel","window":200,"hop":80,"bands":40,"range_db":50}]})");
 }
 
 TEST(AudioRecipe, WrongOnesAreRefused) {
@@ -64,7 +73,9 @@ TEST(AudioRecipe, WrongOnesAreRefused) {
        {with(R"("hertz":8000)", R"("hertz":0)"), with(R"("window":200)", R"("window":2000)"),
         with(R"("bands":40)", R"("bands":300)"), with(R"("hop":80)", R"("hop":0)"), with("centre", "left"),
         with("logmel", "melody"), with("sinc-medium", "linear"), with(R"("samples":1000)", R"("samples":1e3)"),
-        with(R"("hop":80)", R"("hop":80,"pad":1)"), with(R"({"step":"length","samples":1000,"crop":"centre"},)", "")}) {
+        with(R"("hop":80)", R"("hop":80,"pad":1)"), with(R"("bands":40)", R"("bands":40,"range_db":0)"),
+        with(R"("bands":40)", R"("bands":40,"range_db":201)"),
+        with(R"({"step":"length","samples":1000,"crop":"centre"},)", "")}) {
     try {
       read_recipe(wrong);
       ADD_FAILURE() << wrong;

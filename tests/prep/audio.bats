@@ -61,12 +61,15 @@ shape() { h5dump -H -d "/train/x" "$1" | grep -o 'SIMPLE { ([^)]*)' | head -1; }
   words words yes no
   lepton-prep words --duration 0.5 --features mfcc --bands 30 --coefficients 12 --window 32 --hop 16 -o mfcc.h5
   [[ $(shape mfcc.h5) == "SIMPLE { ( 16, 30, 12 )" ]]
-  [[ $(recipe mfcc.h5) == *'{"step":"mfcc","window":256,"hop":128,"bands":30,"coefficients":12}'* ]]
+  [[ $(recipe mfcc.h5) == *'{"step":"mfcc","window":256,"hop":128,"bands":30,"coefficients":12,"range_db":50}'* ]]
+  [[ $(recipe mfcc.h5) == *'{"step":"level","peak":1},{"step":"length"'* ]]
+  lepton-prep words --no-level --range 0 -o plain.h5
+  [[ $(recipe plain.h5) == *'"sinc-medium"},{"step":"length"'*'"bands":40}]'* ]]
   lepton-prep words --features wave --rate 4000 --duration 0.1 --crop energy --level -o wave.h5
   [[ $(shape wave.h5) == "SIMPLE { ( 16, 400, 1 )" ]]
   [[ $(recipe wave.h5) == *'{"step":"level","peak":1},{"step":"length","samples":400,"crop":"energy"},{"step":"wave"}'* ]]
   for wrong in '--rate 5' '--crop middle' '--features mel' '--bands 1000' '--duration -1' '--coefficients 5' \
-    '--features wave --bands 10' '--size 4x4' '--bands 300' '--duration 0.01'; do
+    '--features wave --bands 10' '--features wave --range 50' '--range 201' '--range -1' '--size 4x4' '--bands 300' '--duration 0.01'; do
     # shellcheck disable=SC2086
     run lepton-prep words $wrong -o wrong.h5
     expect 2 "lepton-prep: "
