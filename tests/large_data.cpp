@@ -1,5 +1,6 @@
-// large_data OUT.h5 GIB: a dataset of GIB gibibytes of 64x64 colour images in ten classes, sorted by class, which is the
-// worst order to shuffle from; for scripts/soak and scripts/bench. An image is noise with a bar whose place is its class.
+// large_data OUT.h5 GIB: a dataset of GIB gibibytes of 64x64 colour images in ten classes, sorted by class, which is
+// the worst order to shuffle from; for scripts/soak and scripts/bench. An image is noise with a bar whose place is its
+// class.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -26,7 +27,8 @@ class Images {
   }
   const std::vector<uint8_t>& image(int64_t index, int64_t label) {
     const uint32_t range = static_cast<uint32_t>(std::ssize(noise_) - kBytes);
-    const auto at = static_cast<int64_t>(below(random4(2, Stream::sample, 0, static_cast<uint64_t>(index)).v[0], range));
+    const auto at =
+        static_cast<int64_t>(below(random4(2, Stream::sample, 0, static_cast<uint64_t>(index)).v[0], range));
     image_.assign(noise_.begin() + at, noise_.begin() + at + kBytes);
     constexpr int64_t kRow = kSide * 3, kBar = 5;
     for (int64_t y = label * kBar; y < (label + 1) * kBar; ++y) {
