@@ -23,7 +23,7 @@ void write_records(const Dataset& data, Split which, int64_t most, const std::st
   std::ofstream stream(file, std::ios::binary);
   std::vector<uint8_t> pixels(3072);
   const std::vector<int64_t> samples = labelled(*split);
-  std::vector<int64_t> order = epoch_order(samples, 1, split->size(), 0, 0);
+  std::vector<int64_t> order = epoch_order(samples, 1, split->size(), 0, 0).samples;
   order.resize(static_cast<size_t>(std::min(most, std::ssize(order))));
   for (const int64_t index : order) {
     split->read(index, 1, pixels);

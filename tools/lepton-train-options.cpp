@@ -42,6 +42,7 @@ constexpr Row kRows[] = {
     {"ema", "X", "decay of a running average of the weights, which then answers (0 = off)", kOptimizer},
     {"class-weight", "W", "auto, none or NAME=WEIGHT,...", kData},
     {"best", "NAME", "the model kept is that of most accuracy or of least loss on validation", kData},
+    {"window", "BYTES", "training samples kept in memory; more than that are shuffled within it (2G)", kData},
     {"val", "SHARE", "validation share where the data has none, or none", kData},
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 
 #include "base/error.h"
 #include "data/file_schema.h"
@@ -50,15 +51,15 @@ class FileSplit : public SplitData {
     } else {
       read_labels(read_all(file, y->first), classes, where);
     }
-    ids_ = read_strings(file, "/" + group + "/id");
-    const auto digests = file.data.find("/" + group + "/sha256");
-    if (static_cast<int64_t>(ids_.size()) != size_ || digests == file.data.end() ||
+    const auto ids = file.data.find("/" + group + "/id"), digests = file.data.find("/" + group + "/sha256");
+    if (ids == file.data.end() || ids->second.dims != std::vector<int64_t>{size_} ||
+        ids->second.type != H5Type::string || digests == file.data.end() ||
         digests->second.dims != std::vector<int64_t>{size_, 32} || digests->second.type != H5Type::u8) {
       fail(Exit::mismatch, "{}: expected an id and a sha256 for each of {} samples", where, size_);
     }
-    digests_.resize(static_cast<size_t>(size_));
-    const std::vector<uint8_t> raw = read_all(file, digests->first);
-    if (!raw.empty()) std::memcpy(digests_.data(), raw.data(), raw.size());
+    ids_ = ids->first;
+    id_bytes_ = ids->second.row_bytes();
+    digests_path_ = digests->first;
   }
 
   int64_t size() const override { return size_; }
@@ -68,10 +69,23 @@ class FileSplit : public SplitData {
   void read(int64_t first, int64_t count, std::span<uint8_t> bytes) const override {
     read_rows(file_, path_, first, count, bytes);
   }
+  void expect(int64_t sample) const override { expect_row(file_, path_, sample); }
   const std::vector<int32_t>& labels() const override { return labels_; }
   const std::vector<float>& targets() const override { return targets_; }
-  const std::string& id(int64_t index) const override { return ids_[static_cast<size_t>(index)]; }
-  const Digest& digest(int64_t index) const override { return digests_[static_cast<size_t>(index)]; }
+  std::string id(int64_t index) const override {
+    std::string text(static_cast<size_t>(id_bytes_), '\0');
+    read_rows(file_, ids_, index, 1, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
+    text.resize(::strnlen(text.data(), text.size()));
+    return text;
+  }
+  const Digest& digest(int64_t index) const override {
+    std::call_once(digests_read_, [this] {
+      const std::vector<uint8_t> raw = read_all(file_, digests_path_);
+      digests_.resize(static_cast<size_t>(size_));
+      if (!raw.empty()) std::memcpy(digests_.data(), raw.data(), raw.size());
+    });
+    return digests_[static_cast<size_t>(index)];
+  }
 
  private:
   void read_labels(const std::vector<uint8_t>& bytes, int64_t classes, const std::string& where) {
@@ -91,14 +105,14 @@ class FileSplit : public SplitData {
   }
 
   const H5Contents& file_;
-  std::string path_;
-  int64_t size_ = 0, chunk_ = 1;
+  std::string path_, ids_, digests_path_;  // of samples, ids and digests: a large split's stay in the file
+  int64_t size_ = 0, chunk_ = 1, id_bytes_ = 0;
   Shape shape_;
   ElementType type_ = ElementType::u8;
   std::vector<int32_t> labels_;
   std::vector<float> targets_;
-  std::vector<std::string> ids_;
-  std::vector<Digest> digests_;
+  mutable std::once_flag digests_read_;
+  mutable std::vector<Digest> digests_;
 };
 
 }  // namespace

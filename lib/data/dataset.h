@@ -50,10 +50,11 @@ class SplitData {
   virtual int64_t chunk_samples() const = 0;  // samples in a chunk; reads aligned to it are fastest
   // Raw bytes of samples [first, first+count), Fletcher-32 verified; Error(integrity).
   virtual void read(int64_t first, int64_t count, std::span<uint8_t> bytes) const = 0;
+  virtual void expect(int64_t) const {}                    // the chunk of this sample is read soon: a hint
   virtual const std::vector<int32_t>& labels() const = 0;  // regression: 0, or -1 without a target
   virtual const std::vector<float>& targets() const = 0;   // regression: [n, targets] as stored, NaN = none; else empty
-  virtual const std::string& id(int64_t index) const = 0;
-  virtual const Digest& digest(int64_t index) const = 0;  // of the source bytes
+  virtual std::string id(int64_t index) const = 0;
+  virtual const Digest& digest(int64_t index) const = 0;  // of the source bytes; all are read when one is asked for
 };
 
 class Dataset {

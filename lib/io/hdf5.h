@@ -87,6 +87,8 @@ H5Contents read_hdf5(const std::string& path);
 // Rows [first, first+count) into `out`, checksums verified; Error(integrity). Thread-safe.
 void read_rows(const H5Contents& contents, const std::string& path, int64_t first, int64_t count,
                std::span<uint8_t> out);
+// A hint to the system: the chunk of this row is read soon.
+void expect_row(const H5Contents& contents, const std::string& path, int64_t row);
 std::vector<uint8_t> read_all(const H5Contents& contents, const std::string& path);
 
 // The content hash of lepton-formats(5) over data sets told in byte order of path.

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "io/hdf5_driver.h"
 #include "io/hdf5_report.h"
 
 namespace lepton {
@@ -210,7 +211,6 @@ class Walk {
     flush();
   }
 
-  // Asked by coordinate: the call for the n-th chunk walks the index from its start each time.
   void places(hid_t id, const std::string& path, const std::vector<hsize_t>& dims, const Layout& layout) {
     report_.number(layout.fletcher ? 1 : 0);
     const hsize_t rows = layout.chunked ? layout.chunk[0] : dims[0];
@@ -219,13 +219,8 @@ class Walk {
     report_.number(static_cast<int64_t>((dims[0] + rows - 1) / rows));
     std::vector<hsize_t> at(dims.size());
     for (; at[0] < dims[0]; at[0] += rows) {
-      haddr_t address = HADDR_UNDEF;
-      unsigned mask = 0;
-      hsize_t bytes = 0;
-      if (!layout.chunked)
-        address = H5Dget_offset(id);
-      else if (H5Dget_chunk_info_by_coord(id, at.data(), &mask, &address, &bytes) < 0)
-        damaged(path);
+      uint32_t mask = 0;
+      const haddr_t address = layout.chunked ? chunk_address(id, at.data(), mask) : H5Dget_offset(id);
       if (address == HADDR_UNDEF || mask != 0) fail(Exit::integrity, "{}: lacks a chunk", path);
       report_.number(static_cast<int64_t>(address));
     }
@@ -273,9 +268,8 @@ void report_hdf5(int file, int out) noexcept {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_file_locking(access, false, true);
-    H5Pset_fapl_stdio(access);  // the default driver resolves links, and a spool's leads to no name
-    const std::string name = "/proc/self/fd/" + std::to_string(file);
-    const hid_t id = H5Fopen(name.c_str(), H5F_ACC_RDONLY, access);
+    H5Pset_driver(access, descriptor_driver(), nullptr);
+    const hid_t id = H5Fopen(std::to_string(file).c_str(), H5F_ACC_RDONLY, access);
     if (id < 0) fail(Exit::integrity, "damaged or cut short: HDF5 cannot open it");
     const hid_t root = H5Gopen2(id, "/", H5P_DEFAULT);
     if (root < 0) fail(Exit::integrity, "damaged: HDF5 cannot open its root");

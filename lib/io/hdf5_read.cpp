@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -110,6 +111,13 @@ void read_rows(const H5Contents& contents, const std::string& path, int64_t firs
     first += take;
     count -= take;
   }
+}
+
+void expect_row(const H5Contents& contents, const std::string& path, int64_t row) {
+  const H5Data& data = contents.data.at(path);
+  if (data.chunks.empty()) return;
+  const H5Chunk& chunk = data.chunks[static_cast<size_t>(row / data.chunk_rows)];
+  ::posix_fadvise(contents.file.get(), chunk.offset, chunk.bytes, POSIX_FADV_WILLNEED);
 }
 
 std::vector<uint8_t> read_all(const H5Contents& contents, const std::string& path) {

@@ -5,6 +5,15 @@
 #include "base/error.h"
 
 namespace lepton {
+namespace {
+
+// Fetched once: EVP_sha256() would look the algorithm up for every digest.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const kSha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return kSha256;
+}
+
+}  // namespace
 
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -15,7 +24,8 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  if (EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1) fail(Exit::failed, "libcrypto has no SHA-256");
+  if (algorithm() == nullptr || EVP_DigestInit_ex(state_->context, algorithm(), nullptr) != 1)
+    fail(Exit::failed, "libcrypto has no SHA-256");
 }
 
 Sha256::~Sha256() = default;

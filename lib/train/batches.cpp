@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "predict/scoring.h"
@@ -9,7 +10,10 @@
 namespace lepton {
 namespace {
 
-constexpr size_t kAhead = 3;  // batches prepared before they are asked for
+constexpr size_t kAhead = 3;       // batches prepared before they are asked for
+constexpr size_t kAnnounced = 16;  // chunks told to the system before they are read
+constexpr int64_t kPieceBytes = 1 << 20;
+constexpr int32_t kAbsent = -1, kTaken = -2;
 
 }  // namespace
 
@@ -83,30 +87,61 @@ const OwnedBatch* BatchLoader::ahead() {
 void BatchLoader::name_samples() {
   stop();
   naming_ = true;
-  cache_ = {};
+  cache_ = scratch_ = {};
 }
 
-// Reads the samples order[first, first+window) in order of their place in the file, neighbours with one call.
-void BatchLoader::load_window(std::span<const int64_t> order, int64_t first) {
-  const auto n = static_cast<int64_t>(order.size());
-  const bool whole = window_ >= n;
-  if (naming_ || (whole && window_begin_ == 0)) return;
-  std::vector<int64_t> wanted(order.begin() + first, order.begin() + std::min(n, first + window_));
-  std::sort(wanted.begin(), wanted.end());
-  std::fill(slot_.begin(), slot_.end(), -1);
-  cache_.resize(wanted.size() * static_cast<size_t>(sample_bytes_));
-  for (size_t begin = 0; begin < wanted.size();) {
-    size_t end = begin + 1;
-    const int64_t chunk = wanted[begin] / split_.chunk_samples();
-    while (end < wanted.size() && wanted[end] == wanted[end - 1] + 1 && wanted[end] / split_.chunk_samples() == chunk)
-      ++end;
-    const std::span<uint8_t> into(cache_.data() + begin * static_cast<size_t>(sample_bytes_),
-                                  (end - begin) * static_cast<size_t>(sample_bytes_));
-    split_.read(wanted[begin], static_cast<int64_t>(end - begin), into);
-    for (size_t i = begin; i < end; ++i) slot_[static_cast<size_t>(wanted[i])] = static_cast<int32_t>(i);
-    begin = end;
+bool BatchLoader::abandoned() {
+  const std::lock_guard lock(mutex_);
+  return abandoned_;
+}
+
+// Reads chunks[i] at once, a large one in pieces, and keeps those of its samples that are still to be given.
+void BatchLoader::load(std::span<const EpochOrder::Arrival> chunks, size_t i) {
+  const int64_t rows = split_.chunk_samples(), piece = kPieceBytes / sample_bytes_;
+  for (; announced_ < std::min(i + kAnnounced, chunks.size()); ++announced_) {
+    split_.expect(samples_[static_cast<size_t>(chunks[announced_].begin)]);
   }
-  window_begin_ = whole ? 0 : -1;
+  const auto bytes = static_cast<size_t>(sample_bytes_);
+  int64_t first = 0, end = 0;  // what scratch_ holds
+  for (int64_t at = chunks[i].begin; at < chunks[i].end; ++at) {
+    const int64_t index = samples_[static_cast<size_t>(at)];
+    int32_t& slot = slot_[static_cast<size_t>(index)];
+    if (slot == kTaken) continue;
+    if (index >= end) {
+      first = rows <= piece ? index / rows * rows : index;
+      end = std::min(
+          {split_.size(), (index / rows + 1) * rows, first + std::max(rows <= piece ? rows : piece, int64_t{1})});
+      scratch_.resize(static_cast<size_t>(end - first) * bytes);
+      split_.read(first, end - first, scratch_);
+    }
+    slot = free_.back();
+    free_.pop_back();
+    std::memcpy(cache_.data() + static_cast<size_t>(slot) * bytes,
+                scratch_.data() + static_cast<size_t>(index - first) * bytes, bytes);
+  }
+}
+
+// Empties the cache for an epoch that begins at `begun`, or fills it where it holds the whole split. False: abandoned.
+bool BatchLoader::prepare(const EpochOrder& order, int64_t begun) {
+  if (naming_ || whole_) return true;
+  const std::span<const EpochOrder::Arrival> chunks(order.arrivals);
+  int64_t slots = window_;
+  for (const EpochOrder::Arrival& chunk : chunks) slots = std::max(slots, chunk.end - chunk.begin);
+  slots = std::min(slots, std::ssize(samples_));
+  cache_.resize(static_cast<size_t>(slots * sample_bytes_));
+  free_.resize(static_cast<size_t>(slots));
+  std::iota(free_.rbegin(), free_.rend(), 0);
+  std::fill(slot_.begin(), slot_.end(), kAbsent);
+  announced_ = 0;
+  if (window_ < std::ssize(samples_)) {
+    for (int64_t i = 0; i < begun; ++i) slot_[static_cast<size_t>(order.samples[static_cast<size_t>(i)])] = kTaken;
+    return true;
+  }
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    if (abandoned()) return false;
+    load(chunks, i);
+  }
+  return whole_ = true;
 }
 
 void BatchLoader::fill(OwnedBatch& batch, std::span<const int64_t> indices, int64_t epoch, const AugmentSpec& augment) {
@@ -122,6 +157,7 @@ void BatchLoader::fill(OwnedBatch& batch, std::span<const int64_t> indices, int6
       std::memcpy(batch.x.data() + (begin + i) * bytes,
                   cache_.data() + static_cast<size_t>(slot_[static_cast<size_t>(index)]) * bytes, bytes);
     }
+    if (!naming_ && !whole_) free_.push_back(std::exchange(slot_[static_cast<size_t>(index)], kTaken));
     const int32_t label = split_.labels()[static_cast<size_t>(index)];
     batch.labels.push_back(label);
     for (size_t t = 0; t < options_.target_mean.size(); ++t) {
@@ -137,15 +173,23 @@ void BatchLoader::fill(OwnedBatch& batch, std::span<const int64_t> indices, int6
 
 void BatchLoader::produce(int64_t epoch, int64_t first_step, AugmentSpec augment) {
   try {
-    const std::vector<int64_t> order = epoch_order(samples_, split_.chunk_samples(), window_, options_.seed, epoch);
+    const EpochOrder order = epoch_order(samples_, split_.chunk_samples(), window_, options_.seed, epoch);
     const int64_t begun = begin_of(first_step);
+    const bool prepared = prepare(order, begun);
+    std::span<const EpochOrder::Arrival> chunks(order.arrivals);
+    if (naming_ || whole_) chunks = {};
+    size_t arrived = 0;
     OwnedBatch batch;
     int64_t position = begun, step = first_step;
-    while (step < steps_per_epoch()) {
-      const int64_t window_first = position / window_ * window_, end = begin_of(step + 1);
-      if (position == window_first || position == begun) load_window(order, window_first);
-      const int64_t take = std::min(end, window_first + window_) - position;
-      fill(batch, std::span(order).subspan(static_cast<size_t>(position), static_cast<size_t>(take)), epoch, augment);
+    while (prepared && step < steps_per_epoch()) {
+      for (; arrived < chunks.size() && chunks[arrived].position <= position; ++arrived) {
+        if (abandoned()) return;
+        load(chunks, arrived);
+      }
+      const int64_t end = begin_of(step + 1);
+      const int64_t take = std::min(end, arrived < chunks.size() ? chunks[arrived].position : end) - position;
+      fill(batch, std::span(order.samples).subspan(static_cast<size_t>(position), static_cast<size_t>(take)), epoch,
+           augment);
       position += take;
       if (position < end) continue;
       ++step;

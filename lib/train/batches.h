@@ -44,10 +44,19 @@ struct OwnedBatch {
   Batch view() const;
 };
 
-// The order of one epoch: chunks shuffled, taken `window` samples' worth at a time, samples shuffled within a window.
-// With window >= size a plain shuffle. samples: sorted indices; chunk: samples a chunk.
-std::vector<int64_t> epoch_order(std::span<const int64_t> samples, int64_t chunk, int64_t window, uint64_t seed,
-                                 int64_t epoch);
+// The order of one epoch, and when each chunk must be in memory for it.
+struct EpochOrder {
+  struct Arrival {
+    int64_t position;    // in `samples`, before which the chunk is there
+    int64_t begin, end;  // the chunk's samples: positions in the list that was shuffled
+  };
+  std::vector<int64_t> samples;
+  std::vector<Arrival> arrivals;
+};
+// Chunks come in shuffled order into a pool of at most `window` samples (one chunk at least), a new one as soon as
+// there is room; each step of the order takes any sample of the pool. With window >= size a plain shuffle. samples:
+// sorted indices; chunk: samples a chunk.
+EpochOrder epoch_order(std::span<const int64_t> samples, int64_t chunk, int64_t window, uint64_t seed, int64_t epoch);
 
 struct LoaderOptions {
   int64_t batch = 128;
@@ -81,17 +90,20 @@ class BatchLoader {
   int64_t begin_of(int64_t step) const;  // position in the epoch's order
   void produce(int64_t epoch, int64_t first_step, AugmentSpec augment);
   void fill(OwnedBatch& batch, std::span<const int64_t> indices, int64_t epoch, const AugmentSpec& augment);
-  void load_window(std::span<const int64_t> order, int64_t first);
+  bool prepare(const EpochOrder& order, int64_t begun);
+  void load(std::span<const EpochOrder::Arrival> chunks, size_t i);
+  bool abandoned();
   void stop();
 
   const SplitData& split_;
   std::vector<int64_t> samples_;
   LoaderOptions options_;
   int64_t sample_bytes_, window_;
-  std::vector<uint8_t> cache_;  // samples of the window, [slots, sample]
-  std::vector<int32_t> slot_;   // split index → slot in cache_, or -1
-  bool naming_ = false;
-  int64_t window_begin_ = -1;  // position in the order at which the cached window begins; 0 for a kept split
+  std::vector<uint8_t> cache_, scratch_;  // samples in memory, [slots, sample]; a chunk as it is read
+  std::vector<int32_t> slot_;             // split index → slot in cache_, kAbsent or kTaken
+  std::vector<int32_t> free_;             // slots without a sample
+  size_t announced_ = 0;                  // chunks that the split was told to expect
+  bool naming_ = false, whole_ = false;   // whole: every sample is in memory, and stays
 
   std::thread thread_;
   std::mutex mutex_;

@@ -162,17 +162,53 @@ TEST_F(Batches, ALoaderMayBeLeftInTheMiddle) {
   loader.start(2, 0, {});
 }
 
-TEST(EpochOrder, AWindowKeepsChunksTogether) {
-  const std::vector<int64_t> samples = first(100), order = epoch_order(samples, 10, 20, 0, 0);
-  std::vector<int64_t> sorted = order;
-  std::sort(sorted.begin(), sorted.end());
-  EXPECT_EQ(sorted, samples);
-  for (size_t window = 0; window < 5; ++window) {
-    std::map<int64_t, int> chunks;
-    for (size_t i = 0; i < 20; ++i) ++chunks[order[window * 20 + i] / 10];
-    EXPECT_EQ(chunks.size(), 2U);
+TEST(EpochOrder, EverySampleOnceAndOnlyOnceItsChunkHasComeAndWithinTheWindow) {
+  std::vector<int64_t> samples = first(100);
+  std::erase_if(samples, [](int64_t i) { return i % 7 == 3; });  // held out
+  for (const int64_t window : {1, 20, 35, 90}) {
+    const EpochOrder order = epoch_order(samples, 10, window, 0, 0);
+    std::vector<int64_t> sorted = order.samples;
+    std::sort(sorted.begin(), sorted.end());
+    EXPECT_EQ(sorted, samples);
+    EXPECT_NE(order.samples, samples);
+    size_t arrived = 0;
+    int64_t present = 0;
+    std::vector<char> here(100);
+    for (int64_t position = 0; position < std::ssize(samples); ++position) {
+      for (; arrived < order.arrivals.size() && order.arrivals[arrived].position <= position; ++arrived) {
+        const EpochOrder::Arrival& chunk = order.arrivals[arrived];
+        for (int64_t i = chunk.begin; i < chunk.end; ++i)
+          here[static_cast<size_t>(samples[static_cast<size_t>(i)])] = 1;
+        present += chunk.end - chunk.begin;
+      }
+      ASSERT_LE(present, std::max<int64_t>(window, 10));
+      ASSERT_TRUE(here[static_cast<size_t>(order.samples[static_cast<size_t>(position)])]) << window;
+      --present;
+    }
   }
-  EXPECT_NE(order, samples);
+}
+
+// The worst case, a file sorted by class: how much more the classes of a batch vary than in a plain shuffle. A pool of
+// k chunks has the classes of k random draws, so a batch of b has about 1 + b / k times the variance.
+double class_variance(int64_t window, int64_t batch) {
+  constexpr int64_t kSamples = 40'000, kChunk = 20, kClasses = 10;
+  const std::vector<int64_t> order = epoch_order(first(kSamples), kChunk, window, 0, 1).samples;
+  const double share = static_cast<double>(batch) / kClasses;
+  double sum = 0;
+  for (int64_t begin = 0; begin < kSamples; begin += batch) {
+    std::vector<double> counts(kClasses);
+    for (int64_t i = begin; i < begin + batch; ++i)
+      ++counts[static_cast<size_t>(order[static_cast<size_t>(i)] * kClasses / kSamples)];
+    for (const double count : counts) sum += (count - share) * (count - share);
+  }
+  return sum / static_cast<double>(kSamples / batch * kClasses) / (share * (1 - 1.0 / kClasses));
+}
+
+TEST(EpochOrder, AWindowMixesAFileSortedByClass) {
+  EXPECT_NEAR(class_variance(40'000, 100), 1, 0.1) << "a plain shuffle";
+  EXPECT_NEAR(class_variance(4'000, 100), 1.5, 0.25) << "a tenth of the samples: 200 chunks";
+  EXPECT_NEAR(class_variance(10'000, 100), 1.2, 0.15) << "a quarter";
+  EXPECT_GT(class_variance(200, 100), 3) << "ten chunks are too few: the measure sees it";
 }
 
 TEST(AugmentOf, NumbersStayInRangeAndReachItsEnds) {

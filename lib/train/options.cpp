@@ -126,6 +126,12 @@ const std::map<std::string, Setter>& setters() {
          if (v != "none" && v != "auto") number(n, v, 1e-6, 0.9);
          o.val = v;
        }},
+      {"window",
+       [](O& o, S n, S v) {
+         const std::optional<int64_t> bytes = parse_bytes(v);
+         if (!bytes || *bytes < 1) fail(Exit::usage, "--{} {}: expected bytes, as 512M or 4G", n, v);
+         o.window = *bytes;
+       }},
       {"best", [](O& o, S n, S v) { o.best_by_loss = choose<bool>(n, v, {{"accuracy", false}, {"loss", true}}); }},
       {"patience", [](O& o, S n, S v) { o.patience = whole(n, v, 0, 1'000'000); }},
       {"target",
@@ -298,6 +304,7 @@ std::string options_json(const TrainOptions& o) {
   if (o.augment.noise > 0) j["noise"] = decimal(o.augment.noise);
   j["class-weight"] = o.class_weight;
   j["val"] = o.val;
+  if (o.window != TrainOptions{}.window) j["window"] = o.window;
   if (o.best_by_loss) j["best"] = "loss";
   j["patience"] = o.patience;
   if (o.precision != Precision::fp32) j["precision"] = kPrecisionNames[static_cast<size_t>(o.precision)];

@@ -28,8 +28,9 @@ struct TrainOptions {
   bool flip_auto = false;             // flips join only if mirrored validation loses little
   std::string class_weight = "none";  // none | auto | NAME=W,NAME=W
   std::string val = "auto";           // auto | FRACTION | none
-  bool best_by_loss = false;          // of two models the one of less validation loss, not of more accuracy
-  int64_t patience = 0;               // epochs without a better model before stopping; 0 = never
+  int64_t window = LoaderOptions{}.window_bytes;
+  bool best_by_loss = false;  // of two models the one of less validation loss, not of more accuracy
+  int64_t patience = 0;       // epochs without a better model before stopping; 0 = never
   Precision precision = Precision::fp32;
   float loss_scale = 0;  // fp16: fixed, or 0 for one that adapts itself
   uint64_t seed = 0;

@@ -9,7 +9,8 @@
 namespace lepton {
 namespace {
 
-void shuffle(std::span<int64_t> items, uint64_t seed, int64_t epoch, uint64_t salt) {
+template <class Item>
+void shuffle(std::span<Item> items, uint64_t seed, int64_t epoch, uint64_t salt) {
   for (size_t i = items.size(); i > 1; --i) {
     const Random4 r = random4(seed, Stream::shuffle, static_cast<uint64_t>(epoch), (salt << 40) | i);
     std::swap(items[i - 1], items[below(r.v[0], static_cast<uint32_t>(i))]);
@@ -74,32 +75,36 @@ Augment augment_of(const AugmentSpec& spec, const Shape& sample, uint64_t seed, 
   return a;
 }
 
-std::vector<int64_t> epoch_order(std::span<const int64_t> samples, int64_t chunk, int64_t window, uint64_t seed,
-                                 int64_t epoch) {
+EpochOrder epoch_order(std::span<const int64_t> samples, int64_t chunk, int64_t window, uint64_t seed, int64_t epoch) {
   const auto n = static_cast<int64_t>(samples.size());
-  std::vector<int64_t> order;
-  if (window >= n) {
-    order.assign(samples.begin(), samples.end());
-    shuffle(order, seed, epoch, 0);
-    return order;
-  }
-  std::vector<int64_t> begins;  // positions in samples where a chunk begins
+  EpochOrder order;
+  std::vector<EpochOrder::Arrival>& chunks = order.arrivals;
   for (int64_t i = 0; i < n; ++i) {
     if (i == 0 || samples[static_cast<size_t>(i)] / chunk != samples[static_cast<size_t>(i - 1)] / chunk)
-      begins.push_back(i);
+      chunks.push_back({0, i, i});
+    chunks.back().end = i + 1;
   }
-  std::vector<int64_t> chunks(begins.size());
-  for (size_t i = 0; i < chunks.size(); ++i) chunks[i] = static_cast<int64_t>(i);
-  shuffle(chunks, seed, epoch, 0);
-  order.reserve(samples.size());
-  for (const int64_t c : chunks) {
-    const auto at = static_cast<size_t>(c);
-    const int64_t end = at + 1 < begins.size() ? begins[at + 1] : n;
-    order.insert(order.end(), samples.begin() + begins[at], samples.begin() + end);
+  if (window >= n) {
+    order.samples.assign(samples.begin(), samples.end());
+    shuffle<int64_t>(order.samples, seed, epoch, 0);
+    return order;
   }
-  for (int64_t begin = 0, salt = 1; begin < n; begin += window, ++salt) {
-    shuffle(std::span(order).subspan(static_cast<size_t>(begin), static_cast<size_t>(std::min(window, n - begin))),
-            seed, epoch, static_cast<uint64_t>(salt));
+  shuffle<EpochOrder::Arrival>(chunks, seed, epoch, 0);
+  order.samples.reserve(samples.size());
+  std::vector<int64_t> pool;
+  size_t next = 0;
+  const auto fits = [&] { return pool.empty() || std::ssize(pool) + chunks[next].end - chunks[next].begin <= window; };
+  for (int64_t position = 0; position < n; ++position) {
+    for (; next < chunks.size() && fits(); ++next) {
+      chunks[next].position = position;
+      pool.insert(pool.end(), samples.begin() + chunks[next].begin, samples.begin() + chunks[next].end);
+    }
+    const Random4 r = random4(seed, Stream::shuffle, static_cast<uint64_t>(epoch),
+                              (uint64_t{1} << 40) | static_cast<uint64_t>(position));
+    int64_t& taken = pool[below(r.v[0], static_cast<uint32_t>(pool.size()))];
+    order.samples.push_back(taken);
+    taken = pool.back();
+    pool.pop_back();
   }
   return order;
 }

@@ -42,6 +42,7 @@ Run::Run(const Dataset& data, const TrainSetup& setup, const TrainHooks& hooks)
   loading.target_std = data.meta().target_std;
   loading.batch = options_.batch;
   loading.seed = options_.seed;
+  loading.window_bytes = options_.window;
   loading.class_weights = class_weights(options_.class_weight, data.meta().classes, *train_split_, train_samples_);
   loader_ = std::make_unique<BatchLoader>(*train_split_, train_samples_, loading);
   compile_engines();

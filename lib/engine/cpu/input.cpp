@@ -13,6 +13,7 @@ class InputOp : public Op {
   InputOp(const EngineOptions& options, const Shape& sample, const Value& out)
       : batch_(options.batch), map_(out.map), planar_(out.planar), sample_(sample), out_(out.buffer) {
     forward_buffers = {out_};
+    columns_.resize(static_cast<size_t>(batch_ * map_.w));
     const auto channels = static_cast<size_t>(sample[sample.rank() - 1]);
     mean_.assign(channels, 0.0F);
     std_.assign(channels, 1.0F);
@@ -52,7 +53,7 @@ class InputOp : public Op {
       if (batch.images.empty()) {
         frames(batch.rows.data() + s * elements, a, to);
       } else {
-        image(batch.images.data() + s * elements, a, to);
+        image(batch.images.data() + s * elements, a, to, columns_.data() + s * map_.w);
       }
     }
   }
@@ -93,22 +94,27 @@ class InputOp : public Op {
     return kernels::normalized((stored - 128) * a.contrast + 128 + a.brightness, mean_[c], std_[c]);
   }
 
-  // kernels::InputPixel with its reflections taken once a pixel, not once a channel, and its division once a value.
-  void image(const uint8_t* from, const Augment& a, T* to) const {
+  // kernels::InputPixel with its reflections taken once a row and column, and its division once a value.
+  void image(const uint8_t* from, const Augment& a, T* to, int32_t* columns) const {
     const bool toned = a.contrast != 1 || a.brightness != 0;
+    for (int64_t x = 0; x < map_.w; ++x) {
+      const int64_t shifted = kernels::reflect(x + a.dx, map_.w);
+      columns[x] = static_cast<int32_t>((a.flip ? map_.w - 1 - shifted : shifted) * map_.c);
+    }
+    const int64_t step = planar_ ? 1 : simd().lanes;
+    const int64_t cut_begin = std::clamp<int64_t>(a.cut_x, 0, map_.w),
+                  cut_end = std::clamp<int64_t>(a.cut_x + a.cut_w, cut_begin, map_.w);
     for (int64_t y = 0; y < map_.h; ++y) {
-      const int64_t from_y = kernels::reflect(y + a.dy, map_.h);
-      for (int64_t x = 0; x < map_.w; ++x) {
-        int64_t from_x = x + a.dx;
-        if (from_x < 0 || from_x >= map_.w) from_x = kernels::reflect(from_x, map_.w);
-        if (a.flip) from_x = map_.w - 1 - from_x;
-        const bool cut = y >= a.cut_y && y < a.cut_y + a.cut_h && x >= a.cut_x && x < a.cut_x + a.cut_w;
-        const uint8_t* stored = from + (from_y * map_.w + from_x) * map_.c;
-        for (int64_t c = 0; c < map_.c; ++c) {
-          const auto at = static_cast<size_t>(c);
-          const T value = toned ? T(pixel(stored[c], a, at)) : table_[at * 256 + stored[c]];
-          to[place(y * map_.w + x, c)] = cut ? T{} : value;
+      const uint8_t* row = from + kernels::reflect(y + a.dy, map_.h) * map_.w * map_.c;
+      const bool cut = y >= a.cut_y && y < a.cut_y + a.cut_h;
+      for (int64_t c = 0; c < map_.c; ++c) {
+        T* values = to + place(y * map_.w, c);
+        const T* table = table_.data() + c * 256;
+        for (int64_t x = 0; x < map_.w; ++x) {
+          const uint8_t stored = row[columns[x] + c];
+          values[x * step] = toned ? T(pixel(stored, a, static_cast<size_t>(c))) : table[stored];
         }
+        for (int64_t x = cut_begin; cut && x < cut_end; ++x) values[x * step] = T{};
       }
     }
   }
@@ -120,7 +126,8 @@ class InputOp : public Op {
   int out_;
   T* data_ = nullptr;
   std::vector<float> mean_, std_;
-  std::vector<T> table_;  // of each stored value of each channel, unaugmented; made for the first images
+  std::vector<int32_t> columns_;  // [batch, w]: where each output column's pixels stand in a row of the image
+  std::vector<T> table_;          // of each stored value of each channel, unaugmented; made for the first images
 };
 
 }  // namespace
