@@ -12,9 +12,6 @@ typedef uint16_t Halves __attribute__((vector_size(2 * kLanes), may_alias));
 
 LEPTON_INLINE Vec load(const float* p) { return *reinterpret_cast<const Vec*>(p); }
 LEPTON_INLINE void store(float* p, Vec v) { *reinterpret_cast<Vec*>(p) = v; }
-LEPTON_INLINE Vec load(const Bf16* p) {
-  return reinterpret_cast<Vec>(__builtin_convertvector(*reinterpret_cast<const Halves*>(p), Ints) << 16);
-}
 
 // Factors of products: kSteps of them are multiplied and added at once, side by side in memory.
 template <class P>
@@ -31,12 +28,16 @@ struct Factor<float> {
 };
 
 #ifdef LEPTON_WINOGRAD_DOT
+LEPTON_INLINE Ints widened(Halves v) {  // by name, since GCC 12 widens in halves
+  return reinterpret_cast<Ints>(_mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(v)));
+}
 LEPTON_INLINE Halves halves(Vec v) { return reinterpret_cast<Halves>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v))); }
 LEPTON_INLINE Vec add_products(Vec sum, Ints a, Ints b) {
   return reinterpret_cast<Vec>(
       _mm512_dpbf16_ps(reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b)));
 }
 #else  // the same in plain arithmetic, for compilers that know no targets by pragma
+LEPTON_INLINE Ints widened(Halves v) { return __builtin_convertvector(v, Ints); }
 LEPTON_INLINE Halves halves(Vec v) {
   const Ints bits = reinterpret_cast<Ints>(v);
   return __builtin_convertvector((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16, Halves);
@@ -47,6 +48,9 @@ LEPTON_INLINE Vec add_products(Vec sum, Ints a, Ints b) {
 }
 #endif
 
+LEPTON_INLINE Vec load(const Bf16* p) {
+  return reinterpret_cast<Vec>(widened(*reinterpret_cast<const Halves*>(p)) << 16);
+}
 LEPTON_INLINE void store(Bf16* p, Vec v) { *reinterpret_cast<Halves*>(p) = halves(v); }
 
 template <>
@@ -61,8 +65,7 @@ struct Factor<Bf16> {
   LEPTON_INLINE Vec add(Vec sum, Ints a, Ints b) { return add_products(sum, a, b); }
   // Lane by lane, v[0] beside v[1].
   LEPTON_INLINE void write(Bf16* p, const Vec* v) {
-    const Ints low = __builtin_convertvector(halves(v[0]), Ints), high = __builtin_convertvector(halves(v[1]), Ints);
-    *reinterpret_cast<Ints*>(p) = low | (high << 16);
+    *reinterpret_cast<Ints*>(p) = widened(halves(v[0])) | (widened(halves(v[1])) << 16);
   }
 };
 
