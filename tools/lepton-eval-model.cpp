@@ -200,7 +200,9 @@ std::unique_ptr<Engine> checked_engine(const EvalCommand& command, const CommonO
   std::unique_ptr<Engine> engine =
       predictor.compile_for(command.batch, {common.device, common.threads, precision, common.memory_limit});
   detail(why_not_a_gpu(common.device) + engine->describe());
-  if (const std::string warning = gpu_warning(common.device); !warning.empty()) warn(warning);
+  for (const std::string& warning : {gpu_warning(common.device), precision_warning(common.device, precision)}) {
+    if (!warning.empty()) warn(warning);
+  }
   if (command.in_int8()) return engine;
   if (const double error = selftest_error(predictor, *engine); !(error < selftest_tolerance(precision))) {
     fail(Exit::integrity,

@@ -100,7 +100,10 @@ class Inference {
     }
     output_->finish();
     detail(answerer_->describe());
-    if (const std::string warning = gpu_warning(common_.device); !warning.empty()) warn(warning);
+    const Precision precision = *parse_precision(command_.precision);
+    for (const std::string& warning : {gpu_warning(common_.device), precision_warning(common_.device, precision)}) {
+      if (!warning.empty()) warn(warning);
+    }
     if (turned_gray_ > 0) {
       warn(
           fmt::format("{} of {} inputs are in colour and were turned gray, as the training images were by themselves; "

@@ -112,7 +112,7 @@ void CommandLine::add_common() {
 
 void add_precision_option(CommandLine& line, std::string& precision, const std::string& group) {
   line.app()
-      .add_option("--precision", precision, "fp32, int8; with a GPU also tf32, bf16 or fp16 (fp32)")
+      .add_option("--precision", precision, "fp32, bf16, int8; with a GPU also tf32 or fp16 (fp32)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"fp32", "tf32", "bf16", "fp16", "int8"}))
       ->group(group);
