@@ -14,11 +14,11 @@ namespace lepton {
 
 // What a model file keeps of it, as JSON.
 struct Calibration {
-  double temperature = 1;           // probabilities are softmax(logits / temperature)
-  std::optional<double> threshold;  // 0 to 1
-  std::string positive;             // of two classes the one the threshold is for; "" with more
-  std::string rule;                 // how the threshold was chosen: "recall=0.95"
-  std::optional<NodeRanges> int8 = {};   // what int8 inference needs; nullopt: not measured
+  double temperature = 1;               // probabilities are softmax(logits / temperature)
+  std::optional<double> threshold;      // 0 to 1
+  std::string positive;                 // of two classes the one the threshold is for; "" with more
+  std::string rule;                     // how the threshold was chosen: "recall=0.95"
+  std::optional<NodeRanges> int8 = {};  // what int8 inference needs; nullopt: not measured
 };
 // That of a model, or as if there were none. Error(mismatch) for a temperature, threshold, class or range that is none.
 Calibration read_calibration(const Model& model);
