@@ -7,8 +7,14 @@
 namespace lepton::cpu {
 namespace {
 
-// Samples of a thread's plan: so few that values stay in second-level cache, so many that kernels are read seldom.
-constexpr int64_t kPart = 8;
+// Samples of a thread's plan: so few that a layer's input and output stay in second-level cache, so many that kernels
+// are read seldom.
+int64_t samples_in_cache(const Graph& graph) {
+  constexpr int64_t kMost = 8, kCache = 512 << 10;  // bytes
+  int64_t largest = 1;
+  for (const Node& node : graph.nodes) largest = std::max(largest, node.shape.elements());
+  return std::clamp<int64_t>(kCache / (2 * largest), 1, kMost);
+}
 
 template <class T>
 std::span<const T> part_of(std::span<const T> all, int64_t first, int64_t count, int64_t each) {
@@ -25,7 +31,7 @@ AnsweringPlan::AnsweringPlan(const Graph& graph, const EngineOptions& options, N
   EngineOptions each = options;
   int64_t plans = 1;
   if (options.precision == Precision::int8 && options.batch >= threads) {
-    each.batch = part_ = std::min(kPart, share);
+    each.batch = part_ = std::min(samples_in_cache(graph), share);
     each.threads = 1;
     plans = std::min<int64_t>(threads, (options.batch + part_ - 1) / part_);
   }
