@@ -154,7 +154,7 @@ class Recipe {
   std::vector<int64_t> order_of(int64_t epoch) const {
     std::vector<int64_t> samples(static_cast<size_t>(train_.size()));
     std::iota(samples.begin(), samples.end(), int64_t{0});
-    return epoch_order(samples, 1, train_.size(), options_.seed, epoch);
+    return epoch_order(samples, 1, train_.size(), options_.seed, epoch).samples;
   }
 
   Prepared prepared(const std::vector<int64_t>& order, int64_t epoch, int64_t step) const {

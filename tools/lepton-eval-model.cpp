@@ -227,8 +227,8 @@ void measure(const EvalCommand& command, const CommonOptions& common, Predictor&
   const int64_t count = std::min(split.size(), kSamples);
   if (count == 0) fail(Exit::no_input, "{}: {} has no sample", part.dataset->path(), part.name);
   if (part.which == Split::test) warn(part.name + ": int8 measured on test samples; use val");
-  std::vector<int64_t> samples;
-  for (int64_t i = 0; i < count; ++i) samples.push_back(i * split.size() / count);
+  std::vector<int64_t> samples(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) samples[static_cast<size_t>(i)] = i * split.size() / count;
   EvalCommand exact = in_fp32(command);
   exact.batch = kBatch;
   const std::unique_ptr<Engine> engine = checked_engine(exact, common, predictor, command.operands[0]);

@@ -28,6 +28,7 @@ void run_in_order(int threads, const std::function<bool(Block&)>& fill, const st
   int64_t filled = 0, turn = 0;
   bool handing_on = false, stopped = false;
   std::exception_ptr problem;
+  free.reserve(blocks.size());
   for (Block& block : blocks) free.push_back(&block);
 
   const auto take_free = [&]() -> Block* {

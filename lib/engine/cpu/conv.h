@@ -32,7 +32,7 @@ struct ConvSpec {
   bool bias = false;
   Act act = Act::none;
   Element element = Element::fp32;  // of both maps and of the kernel that is multiplied
-  bool bf16_products = false;  // inference: where that is quicker
+  bool bf16_products = false;       // inference: where that is quicker
 };
 
 // A convolution along the height of maps of width 1 as one along the width: the memory is the same, and oneDNN's loops

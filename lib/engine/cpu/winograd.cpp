@@ -196,14 +196,11 @@ void winograd(const WinogradShape& shape, int64_t n, const T* x, const P* packed
     const int64_t first = group * plan.tiles;
     work.run(first, std::min(plan.tiles, tiles - first), begin, end, scratch + thread_number() * plan.scratch());
   };
-  if (plan.by_outputs) {
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t part = 0; part < threads; ++part) {
-      for (int64_t g = 0; g < groups; ++g) run(g, part * all / threads, (part + 1) * all / threads);
-    }
-  } else {
+  const int64_t jobs = plan.by_outputs ? threads : groups;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (int64_t g = 0; g < groups; ++g) run(g, 0, all);
+  for (int64_t job = 0; job < jobs; ++job) {
+    if (!plan.by_outputs) run(job, 0, all);
+    for (int64_t g = 0; plan.by_outputs && g < groups; ++g) run(g, job * all / jobs, (job + 1) * all / jobs);
   }
   if constexpr (std::is_same_v<T, float>) {
     if (act == Act::none || act == Act::relu) return;

@@ -29,7 +29,9 @@ struct Factor<float> {
 
 #ifdef LEPTON_WINOGRAD_DOT
 LEPTON_INLINE Ints widened(Halves v) {  // by name, since GCC 12 widens in halves
-  return reinterpret_cast<Ints>(_mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(v)));
+  Ints wide;
+  asm("vpmovzxwd %1, %0" : "=v"(wide) : "vm"(v));
+  return wide;
 }
 LEPTON_INLINE Halves halves(Vec v) { return reinterpret_cast<Halves>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v))); }
 LEPTON_INLINE Vec add_products(Vec sum, Ints a, Ints b) {
