@@ -33,7 +33,7 @@ class Bench {
     engine.mean = data_.meta().mean;
     engine.std = data_.meta().std;
     const Shape& sample = split_.sample_shape();
-    const cpu::Value out{cpu::map_of(sample), true, arena_.add(engine.batch * sample.elements())};
+    const cpu::Value out{cpu::map_of(sample), true, cpu::Element::fp32, arena_.add(engine.batch * sample.elements())};
     arena_.touch(out.buffer, 0);
     arena_.plan();
     input_ = cpu::make_input(engine, sample, out);

@@ -141,23 +141,30 @@ void Peaks(benchmark::State& state) {
 }
 BENCHMARK(Peaks)->Iterations(1);
 
-// Channels, side. of_peak counts what Winograd multiplies, a quarter of the direct convolution's products.
+// Channels, side. of_peak counts what Winograd multiplies, a quarter of the direct convolution's products; the peak is
+// that of fp32, of which bf16 has twice as much.
+template <class P>
 void WinogradForward(benchmark::State& state) {
+  if (std::is_same_v<P, Bf16> && !has_bf16()) return state.SkipWithError(kNoBf16);
   constexpr int64_t kBatch = 32;
   const int64_t c = state.range(0), side = state.range(1);
   const WinogradShape shape{{side, side, c}, {side, side, c}, 1, 1, false};
   const AlignedFloats x = noise(kBatch * shape.in.sample()), kernel = noise(9 * c * c), bias = noise(c),
-                      y(kBatch * shape.out().sample()), work(winograd_scratch(shape, kBatch, 1)),
-                      u = packed(pack_winograd({kernel.data(), static_cast<size_t>(kernel.size())}, c, c));
+                      y(kBatch * shape.out().sample()), work(winograd_scratch<P>(shape, kBatch, 1));
+  const std::vector<P> packed = pack_winograd<P>({kernel.data(), static_cast<size_t>(kernel.size())}, c, c);
+  const AlignedFloats u(std::ssize(packed));
+  std::memcpy(u.data(), packed.data(), packed.size() * sizeof(P));
   for (auto _ : state) {
-    winograd(shape, kBatch, x.data(), u.data(), bias.data(), Act::relu, y.data(), work.data(), 1);
+    winograd(shape, kBatch, x.data(), reinterpret_cast<const P*>(u.data()), bias.data(), Act::relu, y.data(),
+             work.data(), 1);
   }
   const int64_t direct = kBatch * side * side * 2 * 9 * c * c;
   report_operations(state, direct / 4);
   state.counters["direct"] =
       benchmark::Counter(1e-9 * static_cast<double>(direct * state.iterations()), benchmark::Counter::kIsRate);
 }
-BENCHMARK(WinogradForward)->Args({32, 32})->Args({64, 16})->Args({128, 16})->Args({256, 8});
+BENCHMARK(WinogradForward<float>)->Args({32, 32})->Args({64, 16})->Args({128, 16})->Args({256, 8});
+BENCHMARK(WinogradForward<Bf16>)->Args({32, 32})->Args({64, 16})->Args({128, 16})->Args({256, 8});
 
 void FirstConvolution(benchmark::State& state) {
   constexpr int64_t kBatch = 32, kChannels = 32;
@@ -256,7 +263,7 @@ void InputBatch(benchmark::State& state) {
   options.mean = {125, 123, 114};
   options.std = {63, 62, 67};
   Arena arena;
-  const Value out{map_of(sample), true, arena.add(kBatch * sample.elements())};
+  const Value out{map_of(sample), true, Element::fp32, arena.add(kBatch * sample.elements())};
   arena.touch(out.buffer, 0);
   arena.plan();
   const std::unique_ptr<Op> op = make_input(options, sample, out);
