@@ -167,7 +167,7 @@ bool conv_pools(const ConvSpec& spec, const Attributes& pool) {
   const bool halves = pool.kernel_h == 2 && pool.kernel_w == 2 && pool.stride_h == 2 && pool.stride_w == 2 &&
                       pool.pad_top == 0 && pool.pad_left == 0;
   return halves && (spec.act == Act::none || spec.act == Act::relu) &&
-         (first_conv_pays(spec) || fused_winograd_pays(spec));
+         (first_conv_pays(spec) || winograd_answers(spec));
 }
 
 bool winograd_pays(const ConvSpec& spec) {
@@ -188,7 +188,7 @@ std::unique_ptr<Op> make_inference_conv(const ConvSpec& spec, const Graph& graph
     const FirstConvShape shape = first_conv_shape(spec, pool);
     return own(kFirst, shape, first_conv_scratch(shape, thread_count()));
   }
-  if (fused_winograd_pays(spec)) {
+  if (winograd_answers(spec)) {
     const WinogradShape shape{spec.in, spec.out, spec.attributes.pad_top, spec.attributes.pad_left, pool};
     if (spec.bf16_products)
       return own(kWinogradInBf16, shape, winograd_scratch<Bf16>(shape, spec.batch, thread_count()));

@@ -138,6 +138,12 @@ bool fused_winograd_pays(const ConvSpec& spec) {
   return plain && !spec.depthwise && simd().lanes >= 8 && !spec.planar && spec.in.c >= 16 && spec.out.c >= 16;
 }
 
+bool winograd_answers(const ConvSpec& spec) {
+  constexpr int64_t kFar = 100'000;
+  const bool one_tile = spec.out.h <= 4 && spec.out.w <= 4;
+  return fused_winograd_pays(spec) && (spec.bf16_products || !one_tile || spec.in.c * spec.out.c < kFar);
+}
+
 bool own_winograd_trains(const ConvSpec& spec) {
   constexpr int64_t kMost = 16384;
   if (spec.element == Element::bf16) return fused_winograd_pays(spec);

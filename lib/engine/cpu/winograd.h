@@ -25,9 +25,12 @@ struct WinogradShape {
   WinogradShape turned() const { return {conv, in, 2 - pad_top, 2 - pad_left}; }
 };
 
-// Whether this convolution is computed so: 3x3, stride 1, enough channels for the transforms to pay, and few enough
-// that its 36 matrices are read from cache.
+// Whether a convolution can gain by it: 3x3, stride 1, enough channels for the transforms to pay.
 bool fused_winograd_pays(const ConvSpec& spec);
+
+// Whether inference computes it so. Not in fp32 with a large kernel for one tile a sample: one image would wait for 36
+// numbers of memory where a direct convolution reads 9.
+bool winograd_answers(const ConvSpec& spec);
 
 // Whether training computes all three passes of a convolution so. In fp32 oneDNN's Winograd is as fast with larger
 // kernels; in bf16 it has none.
