@@ -42,7 +42,8 @@ void read_chunk(const H5Contents& contents, const std::string& path, const H5Dat
        path, chunk.first_row, chunk.first_row + data.chunk_rows - 1);
 }
 
-// One whole chunk, its checksum verified. The last one read stays with the thread: neighbours often follow.
+// One whole chunk, its checksum verified. The last ones read of two data sets stay with the thread: neighbours often
+// follow, and samples are read in turn with their ids.
 std::span<const uint8_t> load_chunk(const H5Contents& contents, const std::string& path, const H5Data& data,
                                     size_t index) {
   struct Last {
@@ -51,7 +52,10 @@ std::span<const uint8_t> load_chunk(const H5Contents& contents, const std::strin
     size_t index = 0;
     std::vector<uint8_t> bytes;
   };
-  thread_local Last last;
+  thread_local std::array<Last, 2> lasts;
+  thread_local size_t turn = 0;
+  if (lasts[turn].serial != contents.serial || lasts[turn].data != &data) turn = 1 - turn;
+  Last& last = lasts[turn];
   const H5Chunk& chunk = data.chunks[index];
   if (last.serial != contents.serial || last.data != &data || last.index != index) {
     last.serial = 0;

@@ -18,8 +18,8 @@ class Int8Op : public Op {
   }
   void bind(const Arena& arena) override { arena_ = &arena; }
   void forward(const Run&) override {
-    constexpr int64_t kAlone = 256 << 10;  // bytes
-#pragma omp parallel for schedule(static) if (batch_ * sample_ > kAlone)
+    [[maybe_unused]] const bool shared = batch_ * sample_ > 256 << 10;  // bytes
+#pragma omp parallel for schedule(static) if (shared)
     for (int64_t s = 0; s < batch_; ++s) sample(*arena_, s);
   }
 

@@ -1,7 +1,5 @@
 // Body of the loops in winograd_loops.h; included once by each winograd_*.cpp, behind its target, its lane count, its
 // number of rows, and element.h's loads and stores. No other includes, as in simd_body.h.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace lepton::cpu {
 namespace {
 

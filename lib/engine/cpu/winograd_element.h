@@ -1,5 +1,7 @@
 // Vectors, and how numbers of each type become and leave them, for winograd_body.h; included behind the target and the
 // lane count.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 namespace lepton::cpu {
 namespace {
 
