@@ -1,6 +1,7 @@
 #include <unordered_map>
 
 #include "engine/cpu/conv_pd.h"
+#include "engine/cpu/ops.h"
 #include "engine/cpu/reduce.h"
 #include "engine/cpu/winograd.h"
 
@@ -123,7 +124,9 @@ class TrainingConvOp : public TrainingConv {
 
   void backward(const Run&) override {
     with_element(spec_.element, [&]<class T>(T) {
-      if (spec_.act == Act::relu && !spec_.masked) mask<T>();
+      if (spec_.act == Act::relu && !spec_.masked) {
+        relu_gradient(arena_->as<T>(out_), arena_->as<T>(dy_), arena_->as<T>(dz_), spec_.out, spec_.batch);
+      }
       if (kernel_trained_ || !bias_trained_) return;
       channel_sums(arena_->as<T>(dz_), spec_.out, spec_.batch, sums_,
                    parameters_.gradient(*parameters_.find(node, Role::bias)));
@@ -172,17 +175,6 @@ class TrainingConvOp : public TrainingConv {
         {DNNL_ARG_DIFF_SRC, memory(data_pass_.pd.diff_src_desc(), dnnl_engine(), arena.at(dx_))},
         {DNNL_ARG_SCRATCHPAD, memory(data_pass_.pd.scratchpad_desc(), dnnl_engine(), arena.at(data_scratch_))}};
     data_primitive_ = dnnl::convolution_backward_data(data_pass_.pd);
-  }
-
-  template <class T>
-  void mask() {
-    const T *y = arena_->as<T>(out_), *dy = arena_->as<T>(dy_);
-    T* dz = arena_->as<T>(dz_);
-    const int64_t planes = spec_.batch * spec_.out.blocks(), plane = spec_.out.plane();
-#pragma omp parallel for schedule(static)
-    for (int64_t p = 0; p < planes; ++p) {
-      rows_of<T>().activate_backward(y + p * plane, dy + p * plane, dz + p * plane, spec_.out.pixels(), Act::relu);
-    }
   }
 
   TrainingConvSpec spec_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/cpu/conv.h"
+#include "engine/cpu/ops.h"
 #include "engine/cpu/reduce.h"
 #include "engine/cpu/threads.h"
 #include "engine/cpu/winograd.h"
@@ -70,7 +71,9 @@ class WinogradConv : public TrainingConv {
   }
 
   void backward(const Run& run) override {
-    if (spec_.act == Act::relu && !spec_.masked) mask();
+    if (spec_.act == Act::relu && !spec_.masked) {
+      relu_gradient(at(out_), at(dy_), at(dz_), spec_.out, spec_.batch);
+    }
     if (bias_trained_) {
       channel_sums(at(dz_), spec_.out, run.n, sums_, parameters_.gradient(*bias_slot_));
     }
@@ -91,15 +94,6 @@ class WinogradConv : public TrainingConv {
     return winograd_kernel_size(spec_.in.c, spec_.out.c) * static_cast<int64_t>(sizeof(P)) / 4;
   }
   T* at(int buffer) const { return arena_->as<T>(buffer); }
-
-  void mask() const {
-    const int64_t planes = spec_.batch * spec_.out.blocks(), plane = spec_.out.plane();
-#pragma omp parallel for schedule(static)
-    for (int64_t p = 0; p < planes; ++p) {
-      rows_of<T>().activate_backward(at(out_) + p * plane, at(dy_) + p * plane, at(dz_) + p * plane, spec_.out.pixels(),
-                                     Act::relu);
-    }
-  }
 
   // The first n samples; zeros behind them.
   void convolve(int64_t n, const WinogradShape& shape, int x, bool turned, int packed, int scratch, const float* bias,

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <oneapi/dnnl/dnnl.hpp>
 
 #include "engine/cpu/int8.h"
 
@@ -8,6 +7,14 @@ namespace {
 
 const uint8_t* bytes_at(const Arena& arena, int buffer) { return reinterpret_cast<const uint8_t*>(arena.at(buffer)); }
 uint8_t* writable_at(const Arena& arena, int buffer) { return reinterpret_cast<uint8_t*>(arena.at(buffer)); }
+
+// Zeros in the lanes behind a sample's last channel.
+void clear_padding(const Map& map, float* y) {
+  const int64_t lanes = simd().lanes, rest = map.c % lanes;
+  float* last = y + (map.blocks() - 1) * map.plane();
+  for (int64_t p = 0; rest > 0 && p < map.pixels(); ++p)
+    std::fill(last + p * lanes + rest, last + (p + 1) * lanes, 0.0F);
+}
 
 // What they share: sample(s) for each of the batch, on several threads where that is worth their meeting.
 class Int8Op : public Op {
@@ -58,15 +65,13 @@ class Dequantise : public Int8Op {
   // What stands behind the last channel means nothing among bytes and is 0 among floats.
   void sample(const Arena& arena, int64_t s) const override {
     const Map& map = out_.map;
-    const int64_t lanes = simd().lanes, rest = map.c % lanes;
+    const int64_t lanes = simd().lanes;
     float* y = arena.at(out_.buffer) + s * map.sample();
     for (int64_t block = 0; block < map.blocks(); ++block) {
       int8_loops().dequantise(bytes_at(arena, in_.buffer) + s * in_.sample() + block * lanes, in_.format.is_signed,
                               map.pixels(), in_.channels(), in_.format.scale, y + block * map.plane());
     }
-    float* last = y + (map.blocks() - 1) * map.plane();
-    for (int64_t p = 0; rest > 0 && p < map.pixels(); ++p)
-      std::fill(last + p * lanes + rest, last + (p + 1) * lanes, 0.0F);
+    clear_padding(map, y);
   }
   ByteValue in_;
   Value out_;
@@ -94,15 +99,13 @@ class Int8AvgPool : public Int8Op {
  private:
   void sample(const Arena& arena, int64_t s) const override {
     const Map& map = out_.map;
-    const int64_t lanes = simd().lanes, rest = map.c % lanes;
+    const int64_t lanes = simd().lanes;
     float* y = arena.at(out_.buffer) + s * map.sample();
     for (int64_t block = 0; block < map.blocks(); ++block) {
       int8_loops().avgpool(bytes_at(arena, in_.buffer) + s * in_.sample() + block * lanes, in_.format.is_signed,
                            in_.channels(), shape_, in_.format.scale, y + block * map.plane());
     }
-    float* last = y + (map.blocks() - 1) * map.plane();
-    for (int64_t p = 0; rest > 0 && p < map.pixels(); ++p)
-      std::fill(last + p * lanes + rest, last + (p + 1) * lanes, 0.0F);
+    clear_padding(map, y);
   }
   PoolShape shape_;
   ByteValue in_;
@@ -132,13 +135,7 @@ const Int8Loops& int8_loops() {
 }
 
 bool exact_bytes() {
-  static const bool exact = [] {
-    const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-    const auto has = [isa](dnnl::cpu_isa wanted) {
-      return (isa & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
-    };
-    return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni);
-  }();
+  static const bool exact = has_vnni();
   return exact;
 }
 

@@ -57,6 +57,10 @@ std::unique_ptr<TrainingOp> make_pool(const Step& step, const Node& node, const 
 // Of a pooling layer, whole maps included.
 PoolShape pool_shape(const Node& node, const Map& in, const Map& out);
 
+// dz = dy where the ReLU's output y is positive, else 0; dz may be dy.
+template <class T>
+void relu_gradient(const T* y, const T* dy, T* dz, const Map& map, int64_t batch);
+
 std::unique_ptr<TrainingOp> make_act(const Step& step, int64_t batch, const Value& in, const Value& out);
 std::unique_ptr<TrainingOp> make_scale(const Step& step, float factor, int64_t batch, const Value& in,
                                        const Value& out);

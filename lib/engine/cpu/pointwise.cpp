@@ -226,6 +226,17 @@ class CastOp : public TrainingOp {
 
 }  // namespace
 
+template <class T>
+void relu_gradient(const T* y, const T* dy, T* dz, const Map& map, int64_t batch) {
+  const int64_t planes = batch * map.blocks(), plane = map.plane();
+#pragma omp parallel for schedule(static)
+  for (int64_t p = 0; p < planes; ++p) {
+    rows_of<T>().activate_backward(y + p * plane, dy + p * plane, dz + p * plane, map.pixels(), Act::relu);
+  }
+}
+template void relu_gradient(const float*, const float*, float*, const Map&, int64_t);
+template void relu_gradient(const Bf16*, const Bf16*, Bf16*, const Map&, int64_t);
+
 std::unique_ptr<TrainingOp> make_act(const Step& step, int64_t batch, const Value& in, const Value& out) {
   return with_element(in.element, [&]<class T>(T) -> std::unique_ptr<TrainingOp> {
     return std::make_unique<ActOp<T>>(step, batch, in, out);

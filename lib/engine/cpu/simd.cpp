@@ -22,6 +22,8 @@ const Simd& simd() {
   return chosen;
 }
 
+bool has_vnni() { return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni); }
+
 bool has_bf16() {
   return simd().lanes == 16 && has(dnnl::cpu_isa::avx512_core_bf16) && __builtin_cpu_supports("avx512bf16");
 }

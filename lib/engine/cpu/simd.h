@@ -77,6 +77,7 @@ extern const Simd kSimdAvx512, kSimdAvx2, kSimdSse;
 // Blocks of 16 lanes, for processors with instructions for bf16.
 extern const Rows<Bf16> kRowsBf16;
 bool has_bf16();
+bool has_vnni();  // instructions for products of bytes
 inline constexpr const char* kNoBf16 = "this processor has no instructions for bf16; it computes in fp32";
 
 template <class T>
