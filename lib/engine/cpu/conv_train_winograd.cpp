@@ -29,11 +29,7 @@ class WinogradConv : public TrainingConv {
         scratch_(arena.add(winograd_scratch<P>(shape_, spec.batch, threads_))),
         bias_(padded_channels(std::max(spec.in.c, spec.out.c))) {
     node = step.node;
-    using tag = dnnl::memory::format_tag;
-    parameters.set_packing(node, Role::kernel,
-                           pack_conv({{spec.out.c, spec.in.c, 3, 3},
-                                      dnnl::memory::data_type::f32,
-                                      simd().lanes == 16 ? tag::OIhw16i16o : tag::OIhw8i8o}));
+    parameters.set_packing(node, Role::kernel, winograd_packing(spec.in.c, spec.out.c));
     parameters.set_packing(node, Role::bias, pack_vector(spec.out.c));
     kernel_trained_ = parameters.find(node, Role::kernel)->parameter.trainable;
     bias_trained_ = spec.bias && parameters.find(node, Role::bias)->parameter.trainable;

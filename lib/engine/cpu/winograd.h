@@ -57,7 +57,10 @@ template <class T, class P>
 void winograd(const WinogradShape& shape, int64_t n, const T* x, const P* packed, const float* bias, Act act, T* y,
               float* scratch, int threads);
 
-// Training. Kernels are in oneDNN's blocks (OIhw16i16o) of padded channels. Packs one, or, turned, that which makes
+// Training. How it keeps a kernel: in oneDNN's blocks (OIhw16i16o) of padded channels.
+Packing winograd_packing(int64_t inputs, int64_t outputs);
+
+// Packs such a kernel for winograd(), or, turned, that which makes
 // winograd() on shape.turned() the data gradient: dx from dy.
 template <class P>
 void winograd_kernel(const float* kernel, int64_t inputs, int64_t outputs, bool turned, P* packed);

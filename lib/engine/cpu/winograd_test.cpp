@@ -32,10 +32,7 @@ class WinogradOf : public OwnConvTest {
     const int64_t inputs = shape.in.c, outputs = shape.conv.c, n = kSamples;
     const std::vector<float> dy_plain = noise(4, n * shape.conv.pixels() * outputs);
     const AlignedFloats x = maps(shape.in, x_.data(), n), dy = maps(shape.conv, dy_plain.data(), n);
-    const Packing packing =
-        pack_conv({{outputs, inputs, 3, 3},
-                   dnnl::memory::data_type::f32,
-                   simd().lanes == 16 ? dnnl::memory::format_tag::OIhw16i16o : dnnl::memory::format_tag::OIhw8i8o});
+    const Packing packing = winograd_packing(inputs, outputs);
     const Shape kernel_shape{3, 3, inputs, outputs};
     AlignedFloats kernel(packing.size), dkernel(packing.size), u(winograd_kernel_size(inputs, outputs));
     AlignedFloats dx(n * shape.in.sample()), none(padded_channels(inputs));
@@ -61,10 +58,7 @@ class WinogradOf : public OwnConvTest {
   // The forward pass from a kernel of training is that from one of inference.
   void expect_the_same_kernel() const {
     const int64_t inputs = GetParam().in, outputs = GetParam().out;
-    const Packing packing =
-        pack_conv({{outputs, inputs, 3, 3},
-                   dnnl::memory::data_type::f32,
-                   simd().lanes == 16 ? dnnl::memory::format_tag::OIhw16i16o : dnnl::memory::format_tag::OIhw8i8o});
+    const Packing packing = winograd_packing(inputs, outputs);
     AlignedFloats kernel(packing.size), u(winograd_kernel_size(inputs, outputs));
     pack(packing, {3, 3, inputs, outputs}, kernel_.data(), kernel.data());
     winograd_kernel(kernel.data(), inputs, outputs, false, as<P>(u));
@@ -172,7 +166,10 @@ const auto kShapes = testing::Values(ConvCase{8, 8, 16, 16, 1, 1, 8, 8}, ConvCas
                                      ConvCase{6, 5, 40, 24, 2, 2, 8, 7}, ConvCase{1, 1, 64, 64, 1, 1, 1, 1},
                                      ConvCase{33, 18, 17, 16, 1, 0, 33, 16});
 
+const auto kLarge = testing::Values(ConvCase{4, 4, 136, 260, 1, 1, 4, 4});  // threads share out its outputs
 INSTANTIATE_TEST_SUITE_P(Shapes, Winograd, kShapes);
+INSTANTIATE_TEST_SUITE_P(Large, Winograd, kLarge);
+INSTANTIATE_TEST_SUITE_P(Large, WinogradBf16, kLarge);
 INSTANTIATE_TEST_SUITE_P(Shapes, WinogradBf16, kShapes);
 INSTANTIATE_TEST_SUITE_P(Shapes, WinogradAllBf16, kShapes);
 

@@ -97,6 +97,12 @@ void gradient_part(const WinogradShape& shape, const GradientPlan<P>& plan, int6
 
 }  // namespace
 
+Packing winograd_packing(int64_t inputs, int64_t outputs) {
+  using tag = dnnl::memory::format_tag;
+  const tag blocks = simd().lanes == 16 ? tag::OIhw16i16o : tag::OIhw8i8o;
+  return pack_conv({{outputs, inputs, 3, 3}, dnnl::memory::data_type::f32, blocks});
+}
+
 template <class P>
 void winograd_kernel(const float* kernel, int64_t inputs, int64_t outputs, bool turned, P* packed) {
   constexpr int64_t kSteps = steps_of<P>();
